@@ -51,7 +51,7 @@ def utcnow() -> datetime:
 
 
 class Database:
-    """Engine and sessions. A session is one transaction: committed at the end, rolled back on error."""
+    """Engine and sessions. A session is one transaction: it commits, or an error rolls it back."""
 
     def __init__(self, url: str) -> None:
         self.url = url

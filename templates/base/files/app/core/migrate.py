@@ -1,4 +1,4 @@
-"""Migrations by Alembic. Each feature has a branch of its own, so features come and go independently."""
+"""Migrations by Alembic, a branch of its own for each feature: features come and go freely."""
 
 import importlib
 import importlib.util
