@@ -14,8 +14,8 @@ from app.core.db import utcnow
 from app.core.principal import Principal
 from app.services import Services
 from app.triage import repository
+from app.triage.classification import classify_as
 from app.triage.models import CLOSED, Draft, Ticket
-from app.triage.service import classify_as
 from app.triage.settings import TriageSettings
 
 log = structlog.get_logger(__name__)

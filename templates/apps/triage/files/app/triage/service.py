@@ -9,10 +9,11 @@ from app.core.db import utcnow
 from app.core.principal import Principal
 from app.core.problems import AppError
 from app.triage import repository
+from app.triage.classification import classify_as
 from app.triage.edits import edit_distance
 from app.triage.intents import table
 from app.triage.models import Draft, Feedback, Status, Ticket
-from app.triage.priority import priority_of, rank_of
+from app.triage.priority import rank_of
 from app.triage.schemas import NewFeedback, NewTicket
 from app.triage.tasks import process
 
@@ -56,16 +57,6 @@ async def accept(
     await session.flush()
     await process.enqueue(ticket_id=ticket.id)
     return ticket
-
-
-def classify_as(ticket: Ticket, intent: str) -> None:
-    """Set the ticket's intent and all that follows from it. Raises KeyError for an unknown one."""
-    entry = table()[intent]
-    ticket.intent = entry.name
-    ticket.family = entry.family
-    ticket.team = entry.team
-    ticket.priority = priority_of(entry.priority, ticket.masked_text)
-    ticket.priority_rank = rank_of(ticket.priority)
 
 
 async def give_feedback(
