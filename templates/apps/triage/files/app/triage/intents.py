@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from app.triage.priority import PRIORITIES
+from app.triage.priority import PRIORITIES, Priority
 
 TABLE = Path(__file__).parent / "intents.yaml"
 
@@ -19,7 +19,7 @@ class Intent:
     name: str
     family: str
     team: str
-    priority: str
+    priority: Priority
 
     @property
     def title(self) -> str:
