@@ -109,9 +109,7 @@ def compare_latency(
         return [Finding(Level.NOTICE, "latency", "no case was timed")]
     slow = metric.value > limits.p95_ms
     message = f"p95 {metric.value:.1f} ms over {metric.cases} cases, at most {limits.p95_ms:g}"
-    findings = [
-        Finding(level(slow, Level.BLOCK), "latency", message, "profile it" if slow else "")
-    ]
+    findings = [Finding(level(slow, Level.BLOCK), "latency", message, "profile it" if slow else "")]
     if not before.get("p95_ms") or not machine or before.get("machine") != machine:
         message = "not compared: the baseline holds no times of this machine"
     elif metric.cases < limits.at_least:

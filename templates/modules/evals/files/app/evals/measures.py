@@ -74,9 +74,7 @@ def paired_rise(before: Sequence[float], after: Sequence[float]) -> float:
     rise everywhere through the noise of a few cases, the totals see a rise in a few. Pairs that
     spent nothing both times say nothing; spending where nothing was spent is an endless rise.
     """
-    ratios = [
-        math.inf if b == 0 else a / b for b, a in zip(before, after, strict=True) if b or a
-    ]
+    ratios = [math.inf if b == 0 else a / b for b, a in zip(before, after, strict=True) if b or a]
     total_before, total_after = math.fsum(before), math.fsum(after)
     if total_before == 0:
         return math.inf if total_after > 0 else 1.0

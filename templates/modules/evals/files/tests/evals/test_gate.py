@@ -1,4 +1,4 @@
-"""The rule of the gate: each way to block, to be invalid or inconclusive, and none without cause."""
+"""The rule of the gate: each way to block or to be invalid, and none without cause."""
 
 import copy
 import random
