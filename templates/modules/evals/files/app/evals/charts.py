@@ -6,6 +6,7 @@ its type stays readable on a phone. Colours are CSS classes: the page decides, l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
@@ -126,10 +127,10 @@ def confidence_histogram(
 
 def spread(before: Sequence[float], now: Sequence[float], caption: str, bins: int = 14) -> Markup:
     """Distribution of a figure per case: now as filled bars, the baseline as an outline."""
-    top_value = max([*before, *now], default=0.0) or 1.0
+    top_value = _round_up(max([*before, *now], default=0.0) or 1.0)
     old, new = _counts(before, top_value, bins), _counts(now, top_value, bins)
     top = max(1, *old, *new)
-    ticks = [(s, f"{s * top_value:.0f}") for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    ticks = [(s, f"{s * top_value:g}") for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
     parts = _frame(str(top), ticks, caption)
     for number, (o, n) in enumerate(zip(old, new, strict=True)):
         start, end = number / bins + 0.006, (number + 1) / bins - 0.006
@@ -138,6 +139,12 @@ def spread(before: Sequence[float], now: Sequence[float], caption: str, bins: in
         if o:
             parts.append(_bar(start, end, 0, o / top, "outline"))
     return _figure("tokens", "Number of cases by tokens spent", parts)
+
+
+def _round_up(value: float) -> float:
+    """The next value whose quarters are pleasant to read: 4, 8, 12, 16, 20, 40 times a power."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 1.2, 1.6, 2, 4, 6, 8, 10) if step * power >= value)
 
 
 def _counts(values: Iterable[float], top: float, bins: int) -> list[int]:

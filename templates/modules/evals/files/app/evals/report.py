@@ -26,6 +26,7 @@ from app.evals.metrics import (
 from app.evals.rows import GRADED, Row, row_to, rows_from
 from app.evals.thresholds import Thresholds, numbers_of
 
+_COST = "cost.per_success_usd"
 HTML, JSON, JUNIT = "evals.html", "evals.json", "evals.junit.xml"
 
 HEADLINES = {
@@ -133,7 +134,12 @@ def to_html(report: Report) -> str:
         recordings=(report.run.get("provenance") or {}).get("recordings") or {},
         tiles=_tiles(rows, before),
         suites=by_suite(rows),
-        findings=sorted(judgement.findings, key=lambda f: -list(Level).index(f.level)),
+        spoken_up=sorted(
+            (finding for finding in judgement.findings if finding.level is not Level.PASS),
+            key=lambda finding: -list(Level).index(finding.level),
+        ),
+        silent=judgement.at(Level.PASS),
+        compared=bool(before),
         slices=_slices(rows, was),
         reliability=charts.reliability_diagram(bins) if bins else "",
         calibration_error=calibration_error(bins),
@@ -177,9 +183,7 @@ def _tiles(rows: Sequence[Row], before: Sequence[Row]) -> list[Tile]:
         _share_tile("Valid answers", now["schema_valid"]),
         _share_tile("Drafts with sound citations", now["drafts.grounded"]),
         _spend_tile("Median tokens", now["tokens.median"], was["tokens.median"], "{:.0f}"),
-        _spend_tile(
-            "Cost per success", now["cost.per_success_usd"], was["cost.per_success_usd"], "${:.6f}"
-        ),
+        _spend_tile("Cost of 1,000 successes", now[_COST], was[_COST], "${:.3f}", 1000),
         _spend_tile("Latency p95", now["latency.p95_ms"], None, "{:.1f} ms"),
     ]
     return [tile for tile in tiles if tile is not None]
@@ -196,15 +200,18 @@ def _share_tile(name: str, metric: Metric, before: Metric | None = None) -> Tile
     return Tile(name, f"{100 * metric.value:.1f} %", change, trend)
 
 
-def _spend_tile(name: str, metric: Metric, before: Metric | None, shape: str) -> Tile | None:
+def _spend_tile(
+    name: str, metric: Metric, before: Metric | None, shape: str, scale: int = 1
+) -> Tile | None:
     if metric.value is None:
         return None
+    value = shape.format(metric.value * scale)
     if before is None or not before.value:
-        return Tile(name, shape.format(metric.value))
+        return Tile(name, value)
     ratio = 100 * (metric.value / before.value - 1)
     trend = "" if abs(ratio) < 0.05 else ("worse" if ratio > 0 else "better")
     change = f"{ratio:+.1f} % since the baseline" if trend else "as the baseline"
-    return Tile(name, shape.format(metric.value), change, trend)
+    return Tile(name, value, change, trend)
 
 
 def _slices(rows: Sequence[Row], was: Mapping[str, Row]) -> list[SliceRow]:
@@ -223,14 +230,15 @@ def _slices(rows: Sequence[Row], was: Mapping[str, Row]) -> list[SliceRow]:
 def _costs(rows: Sequence[Row], before: Sequence[Row]) -> list[tuple[str, Markup]]:
     now, was = summarise(rows), summarise(before)
     found = []
-    for name, label, shape in (
-        ("cost.per_success_usd", "Cost per successful task", "${:.6f}"),
-        ("cost.total_usd", "Cost of all golden cases", "${:.4f}"),
-        ("tokens.total", "Tokens of all golden cases", "{:,.0f}"),
+    for name, label, shape, scale in (
+        (_COST, "Cost of 1,000 successful tasks", "${:.3f}", 1000),
+        ("cost.total_usd", "Cost of all golden cases", "${:.4f}", 1),
+        ("tokens.total", "Tokens of all golden cases", "{:,.0f}", 1),
     ):
-        old, new = was[name].value if before else None, now[name].value
-        shown = (shape.format(old or 0.0), shape.format(new or 0.0))
-        found.append((label, charts.pair_of_bars(label, old, new or 0.0, shown)))
+        old = was[name].value if before else None
+        new = now[name].value or 0.0
+        shown = (shape.format((old or 0.0) * scale), shape.format(new * scale))
+        found.append((label, charts.pair_of_bars(label, old, new, shown)))
     return found
 
 
