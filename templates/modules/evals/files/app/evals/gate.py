@@ -41,6 +41,9 @@ def judge(
         times = mapping_in(baseline or {}, "latency", "the baseline")
     except RowsError as error:
         return Judgement((Finding(Level.INVALID, "rows", str(error)),), lane)
+    # Nothing else is worth saying about a run that could not be made as it should.
+    if problems := [Finding(Level.INVALID, "run", *told) for told in provenance.get("problems") or ()]:
+        return Judgement(tuple(problems), lane)
     findings = _validity(provenance, rows, thresholds)
     findings += _comparable(provenance, rows, known, before)
     findings += _must_pass(rows, thresholds)
@@ -69,8 +72,6 @@ def _validity(
                 "run `app evals run`; a run made elsewhere must fill in `provenance`",
             )
         )
-    for problem in provenance.get("problems") or []:
-        findings.append(Finding(Level.INVALID, "provenance", *problem))
     errors = [row for row in rows if row.error is not None]
     share_of_errors = len(errors) / len(rows) if rows else 1.0
     findings.append(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ai.budget import estimate_tokens
-from app.ai.local_writer import draft
+from app.ai.local_writer import DRAFTED_BY, draft
 from app.ai.model import Chunk, ModelReply, ModelRequest
 from app.core.resilience import Deadline
 
@@ -73,3 +73,33 @@ def _grams(text: str) -> set[int]:
     for size in _SIZES:
         grams |= {joined[start : start + size] for start in range(len(joined) - size + 1)}
     return {zlib.crc32(gram.encode()) for gram in grams}
+
+
+class StandIn:
+    """A `Model` that answers by neighbours and by quoting; tokens are estimated."""
+
+    name = NAME
+
+    def __init__(self, neighbours: NearestNeighbours) -> None:
+        self._neighbours = neighbours
+
+    async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelReply:
+        deadline.remaining()
+        text = self._label(request) if request.schema else _drafted(request.variables)
+        return ModelReply(
+            text, estimate_tokens(*request.messages), estimate_tokens(text), self.name
+        )
+
+    async def stream(self, request: ModelRequest, deadline: Deadline) -> AsyncIterator[Chunk]:
+        reply = await self.complete(request, deadline)
+        yield Chunk(reply.text)
+        yield Chunk("", reply)
+
+    def _label(self, request: ModelRequest) -> str:
+        label, share = self._neighbours.label(str(request.variables["text"]))
+        return json.dumps({"label": label, "confidence": round(share, 2)})
+
+
+def _drafted(variables: Mapping[str, object]) -> str:
+    """What the local writer quotes, without its line on having no language model."""
+    return draft(variables)[0].partition(f"\n\n{DRAFTED_BY}")[0]
