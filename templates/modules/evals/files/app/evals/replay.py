@@ -101,7 +101,7 @@ def recording(
         )
     unsure = replace(load_classifier(services.settings.model_path), threshold=2.0)
     recorder = RecordingModel(live, pins(services.gateway.prompts, model), synthetic=synthetic)
-    gateway = services.gateway.with_models(classifier=unsure, **{name: recorder})
+    gateway = services.gateway.with_models(small=unsure, **{name: recorder})
     return replace(services, gateway=gateway), recorder
 
 
