@@ -105,7 +105,7 @@ async def give_feedback(
     return await idempotency.once(201, create)
 
 
-async def _known_ticket(
+async def known_ticket(
     ticket_id: str, services: ServicesDep, principal: PrincipalDep
 ) -> Snapshot:
     # Before the stream opens: an error can still become a status.
@@ -115,7 +115,7 @@ async def _known_ticket(
 @router.get(
     "/{ticket_id}/events",
     response_class=EventSourceResponse,
-    dependencies=[Depends(_known_ticket)],
+    dependencies=[Depends(known_ticket)],
 )
 async def follow_ticket(
     ticket_id: str, services: ServicesDep, feed: FeedDep, principal: PrincipalDep
