@@ -22,7 +22,7 @@ from app.core.resilience import Deadline
 
 NAME = "stand-in-1"
 _SIZES = (3, 4)
-_NEIGHBOURS = 9
+_NEIGHBOURS = 15
 _WORD = re.compile(r"\w+")
 
 
