@@ -98,13 +98,14 @@ def cli(console: Console) -> None:
 
 
 @cli.command(
+    short_help="Write a new repository, by questions or options.",
     epilog="""\b
 Examples:
   greenlane new                                   ask about everything
   greenlane new my-shop --preset freelancer       ask nothing
   greenlane new my-shop --answers old-shop/.greenlane/project.yml
   greenlane new my-shop --preset minimal --with containers --set license=MIT
-  greenlane new my-shop --preset team --dry-run   show the files, write nothing"""
+  greenlane new my-shop --preset team --dry-run   show the files, write nothing""",
 )
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
 @answers_options
@@ -147,6 +148,7 @@ def new(
 
 
 @cli.command(
+    short_help="From a name to a running, checked application.",
     epilog="""\b
 Examples:
   greenlane start my-shop                       then open the address it prints
@@ -155,7 +157,7 @@ Examples:
 
 \b
 A step that this machine cannot do (no uv, no network) is printed as an instruction at the end;
-the exit status is 0 then. It is 1 when the project's set-up or one of its gates fails."""
+the exit status is 0 then. It is 1 when the project's set-up or one of its gates fails.""",
 )
 @click.argument("name")
 @click.option("--dest", type=click.Path(path_type=Path), help="The folder; default: ./NAME.")
@@ -187,7 +189,9 @@ def start(
     kit = load_kit(kit_root)
     answers = resolve(kit, preset=preset, name=name)
     serve = serve and not console.as_json
-    free = free_port(port) if serve else None  # a port in use is an error before anything is written
+    free = (
+        free_port(port) if serve else None
+    )  # a port in use is an error before anything is written
     again = ["--kit", str(kit_root)] if kit_root else []
     dest = (dest or Path(name)).absolute()
     return _create(console, kit, answers, dest, again, commit=True, set_up=True, port=free)
@@ -218,11 +222,12 @@ def list_(console: Console, kind: str | None, kit_root: Path | None) -> None:
 
 
 @cli.command(
+    short_help="Show what an archetype, module or preset adds.",
     epilog="""\b
 Examples:
   greenlane describe triage
   greenlane describe freelancer
-  greenlane describe base --json"""
+  greenlane describe base --json""",
 )
 @click.argument("name", shell_complete=completes("names"))
 @kit_option
@@ -241,11 +246,12 @@ def describe(console: Console, name: str, kit_root: Path | None) -> None:
 
 
 @cli.command(
+    short_help="Print the completion script of a shell.",
     epilog="""\b
 Examples:
   bash:  greenlane completion bash > ~/.local/share/bash-completion/completions/greenlane
   zsh:   greenlane completion zsh > "${fpath[1]}/_greenlane"
-  fish:  greenlane completion fish > ~/.config/fish/completions/greenlane.fish"""
+  fish:  greenlane completion fish > ~/.config/fish/completions/greenlane.fish""",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @common
@@ -275,9 +281,7 @@ def _resolve(kit: Kit, dest: Path | None, *, sets: Sequence[str], **given: Any) 
     return resolve(kit, name=name, sets=sets, **given)
 
 
-def _dry_run(
-    console: Console, kit: Kit, answers: Answers, dest: Path, again: Sequence[str]
-) -> int:
+def _dry_run(console: Console, kit: Kit, answers: Answers, dest: Path, again: Sequence[str]) -> int:
     from greenlane.disk import check_free
     from greenlane.record import with_record
     from greenlane.render import render

@@ -194,9 +194,7 @@ class Console:
         line, started, done = Line(), time.monotonic(), threading.Event()
         spinner = None
         if self.animated:
-            spinner = threading.Thread(
-                target=self._spin, args=(title, started, done), daemon=True
-            )
+            spinner = threading.Thread(target=self._spin, args=(title, started, done), daemon=True)
             spinner.start()
         else:
             self.line(f"{title} {self.symbol('ellipsis')}")

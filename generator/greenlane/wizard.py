@@ -322,7 +322,12 @@ def _text(value: Value) -> str:
 
 
 def ask(
-    kit: Kit, console: Console, dest: Path | None, *, dry_run: bool = False, asker: Asker | None = None
+    kit: Kit,
+    console: Console,
+    dest: Path | None,
+    *,
+    dry_run: bool = False,
+    asker: Asker | None = None,
 ) -> Answers:
     """Asks, shows the summary, and returns what the person confirmed. Raises Left when they leave."""
     asker = asker or asker_for(console)
