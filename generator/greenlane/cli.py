@@ -40,7 +40,7 @@ def completes(function_name: str) -> Callable[..., list[CompletionItem[str]]]:
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--json and --debug. `main` reads them before click does, so that errors of click obey them."""
+    """--json and --debug. `exits.run` reads them first, so that click's own errors obey them."""
     for name, text in (
         ("--debug", "Show the traceback of an unexpected error."),
         ("--json", "Print one JSON document on stdout; progress goes to stderr."),
@@ -141,7 +141,9 @@ def new(
         from greenlane.wizard import ask
 
         answers = ask(kit, console, dest, dry_run=dry_run)
-    dest = Path(dest or answers.values["project_name"]).absolute()  # a link at DEST stays a link
+    dest = Path(
+        dest or str(answers.values["project_name"])
+    ).absolute()  # a link at DEST stays a link
     if dry_run:
         return _dry_run(console, kit, answers, dest, again)
     return _create(console, kit, answers, dest, again, commit=not no_git, set_up=set_up)
@@ -159,7 +161,7 @@ Examples:
 A step that this machine cannot do (no uv, no network) is printed as an instruction at the end;
 the exit status is 0 then. It is 1 when the project's set-up or one of its gates fails.""",
 )
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--dest", type=click.Path(path_type=Path), help="The folder; default: ./NAME.")
 @click.option("--preset", metavar="NAME", default=START_PRESET, show_default=True,
               shell_complete=completes("presets"), help="Start from this preset.")  # fmt: skip
@@ -171,7 +173,7 @@ the exit status is 0 then. It is 1 when the project's set-up or one of its gates
 @common
 def start(
     console: Console,
-    name: str,
+    name: str | None,
     dest: Path | None,
     preset: str,
     serve: bool,
@@ -180,20 +182,23 @@ def start(
 ) -> int:
     """From a name to a running application: write, set up, run every gate, serve.
 
-    Asks nothing, needs no account, key or container, and installs nothing system-wide.
+    Asks nothing, needs no account, key or container, and installs nothing system-wide. Without a
+    NAME it is the last part of --dest, or else the first of my-app, my-app-2, ... that is free.
     """
     from greenlane.answers import resolve
+    from greenlane.environment import free_folder, free_port
     from greenlane.kit import load_kit
-    from greenlane.setup import free_port
 
     kit = load_kit(kit_root)
-    answers = resolve(kit, preset=preset, name=name)
+    if dest is None:
+        dest = Path(name) if name else free_folder(Path.cwd())
+    dest = dest.expanduser().absolute()
+    answers = resolve(kit, preset=preset, name=name or dest.name)
     serve = serve and not console.as_json
     free = (
         free_port(port) if serve else None
     )  # a port in use is an error before anything is written
     again = ["--kit", str(kit_root)] if kit_root else []
-    dest = (dest or Path(name)).absolute()
     return _create(console, kit, answers, dest, again, commit=True, set_up=True, port=free)
 
 

@@ -18,7 +18,7 @@ from greenlane.console import Console, cell_width
 _ESCAPE_SECONDS = 0.05
 
 
-class Back(Exception):
+class Back(Exception):  # noqa: N818 - a wish, not an error
     """The person asked for the previous question."""
 
 
@@ -275,9 +275,10 @@ def _with_footer(
 
     from prompt_toolkit.application import get_app
     from prompt_toolkit.filters import to_filter
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, VerticalAlign, Window
 
-    def footer() -> list[tuple[str, str]]:
+    def footer() -> StyleAndTextTuples:
         width = get_app().output.get_size().columns - 1
         rows = [("class:hint", text) for text in meaning().splitlines()]
         rows += [("class:problem", problem()), ("class:keys", keys)]
@@ -297,7 +298,7 @@ def _with_footer(
 
 
 class LineAsker:
-    """Questions as numbered lists and plain lines: for TERM=dumb, ASCII terminals, screen readers."""
+    """Questions as numbered lists and plain lines: for TERM=dumb and ASCII terminals."""
 
     def __init__(self, console: Console, read: Callable[[str], str] | None = None) -> None:
         self._console = console

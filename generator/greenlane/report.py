@@ -11,9 +11,10 @@ from typing import Any
 
 from greenlane.answers import Answers, applicable, equivalent_command, is_asked
 from greenlane.console import Console, cell_width
+from greenlane.environment import path_instruction
 from greenlane.kit import Kit
 from greenlane.project import Created
-from greenlane.setup import Report, path_instruction, show_gates, show_instructions
+from greenlane.setup import Report, show_gates, show_instructions
 from greenlane.tree import Tree
 
 _NEXT = (
