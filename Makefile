@@ -8,8 +8,8 @@ INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
 
 # Beside the clone, unless DEST says otherwise; never into it.
-START = $(if $(DEST),,cd .. && )exec "$(CURDIR)/$(VENV)/bin/greenlane" start $(NAME) \
-	$(if $(DEST),--dest "$(DEST)") $(if $(PRESET),--preset $(PRESET)) $(if $(PORT),--port $(PORT)) \
+START = exec $(VENV)/bin/greenlane start $(NAME) $(if $(DEST),--dest "$(DEST)",--in ..) \
+	$(if $(PRESET),--preset $(PRESET)) $(if $(PORT),--port $(PORT)) \
 	$(if $(filter 0 no off false,$(SERVE)),--no-serve)
 
 .PHONY: help start test clean

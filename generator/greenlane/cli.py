@@ -7,6 +7,7 @@ templates, YAML or prompts.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -162,7 +163,20 @@ A step that this machine cannot do (no uv, no network) is printed as an instruct
 the exit status is 0 then. It is 1 when the project's set-up or one of its gates fails.""",
 )
 @click.argument("name", required=False)
-@click.option("--dest", type=click.Path(path_type=Path), help="The folder; default: ./NAME.")
+@click.option(
+    "--dest",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="The project's folder; default: NAME.",
+)
+@click.option(
+    "--in",
+    "parent",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    default=".",
+    help="Where to make the project's folder; default: here.",
+)
 @click.option("--preset", metavar="NAME", default=START_PRESET, show_default=True,
               shell_complete=completes("presets"), help="Start from this preset.")  # fmt: skip
 @click.option("--serve/--no-serve", default=True, show_default=True,
@@ -175,6 +189,7 @@ def start(
     console: Console,
     name: str | None,
     dest: Path | None,
+    parent: Path,
     preset: str,
     serve: bool,
     port: int | None,
@@ -191,8 +206,8 @@ def start(
 
     kit = load_kit(kit_root)
     if dest is None:
-        dest = Path(name) if name else free_folder(Path.cwd())
-    dest = dest.expanduser().absolute()
+        dest = parent / name if name else free_folder(parent)
+    dest = _absolute(dest.expanduser())
     answers = resolve(kit, preset=preset, name=name or dest.name)
     serve = serve and not console.as_json
     free = (
@@ -278,11 +293,15 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link there
+
+
 def _resolve(kit: Kit, dest: Path | None, *, sets: Sequence[str], **given: Any) -> Answers:
     from greenlane.answers import resolve
 
     named = any(item.partition("=")[0].strip() == "project_name" for item in sets)
-    name = None if named or dest is None else dest.absolute().name
+    name = None if named or dest is None else _absolute(dest).name
     return resolve(kit, name=name, sets=sets, **given)
 
 
@@ -321,12 +340,12 @@ def _create(
     created = create(kit, answers, dest, commit=commit)
     command = report.command_line(kit, answers, dest, again)
     if not console.as_json:
-        report.show_created(created, command, console, seconds=time.monotonic() - started)
+        report.show_created(created, console, seconds=time.monotonic() - started)
     if not set_up:
         if console.as_json:
             console.document(report.created_data(kit, answers, created, command, None))
         else:
-            report.show_next_steps(created, console)
+            report.show_next_steps(created, command, console)
         return 0
     from greenlane.setup import serve, set_up_project
 
@@ -336,10 +355,10 @@ def _create(
         return done.exit_status
     report.show_set_up(done, console)
     if done.green:
-        report.show_next_steps(created, console, set_up=True)
+        report.show_next_steps(created, command, console, set_up=True)
         if port:
             console.heading(f"Serving on http://localhost:{port} (Ctrl-C ends it)")
-            serve(created.path, port)
+            return serve(created.path, port)
     return done.exit_status
 
 

@@ -44,9 +44,9 @@ def command_line(kit: Kit, answers: Answers, dest: Path, extra: Iterable[str] = 
 
 
 def shown_path(path: Path) -> str:
-    """`path` from where the person stands, if that is shorter; else in full."""
+    """`path` from where the person stands or in full, whichever is shorter."""
     relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    return min(relative, str(path), key=len)
 
 
 def show_plan(kit: Kit, answers: Answers, tree: Tree, dest: Path, console: Console) -> None:
@@ -89,8 +89,8 @@ def show_dry_run(tree: Tree, dest: Path, command: str, console: Console) -> None
     console.command(command)
 
 
-def show_created(created: Created, command: str, console: Console, *, seconds: float) -> None:
-    """What was written, and the command that gives it again."""
+def show_created(created: Created, console: Console, *, seconds: float) -> None:
+    """What was written, and what of it is left to the person."""
     console.line()
     mark = console.style(console.symbol("ok"), "green")
     commit = f", first commit {created.commit_id[:7]}" if created.commit_id else ""
@@ -100,12 +100,14 @@ def show_created(created: Created, command: str, console: Console, *, seconds: f
     )
     for note in created.skipped:
         console.paragraph(f"{console.symbol('skipped')} {note}", hang=2)
+
+
+def show_next_steps(
+    created: Created, command: str, console: Console, *, set_up: bool = False
+) -> None:
+    """The command that gives the same again, and those to run next, each on a line to copy."""
     console.heading("The same again")
     console.command(command)
-
-
-def show_next_steps(created: Created, console: Console, *, set_up: bool = False) -> None:
-    """The commands that a person runs next, each on a line to copy."""
     console.heading("Next")
     console.command(f"cd {shlex.quote(shown_path(created.path))}")
     export = path_instruction(created.path)

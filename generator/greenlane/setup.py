@@ -168,19 +168,30 @@ def run(
     return Result(name, title, shown, "failed", elapsed, f"exit status {status}", kept, tail)
 
 
-def serve(project: Path, port: int) -> NoReturn:
-    """Becomes the project's server. Ctrl-C then reaches the server, which ends by itself."""
+def serve(project: Path, port: int) -> int:
+    """Runs the project's server until it ends; Ctrl-C ends it in good order, which is status 0."""
     uv = find_uv()
     if uv is None:
         raise GreenlaneError("uv was not found.", "Install uv, then run `uv run just serve`.")
     env = project_environment(project, uv)
-    os.chdir(project)
     sys.stdout.flush()
-    sys.stderr.flush()
-    command = [*SERVE, "--port", str(port)]
-    os.execvpe(  # noqa: S606 - no shell is wanted
-        shutil.which("uv", path=env["PATH"]) or uv, command, env
-    )
+    # Ctrl-C reaches every process of the terminal. Here it is ignored: the server ends by itself,
+    # and uv and just with it. just would call that an error, hence --quiet.
+    interrupted = False
+
+    def note(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        command = [*SERVE[:-1], "--quiet", SERVE[-1], "--port", str(port)]
+        process = subprocess.Popen(command, cwd=project, env=env)
+        with _ended(process):
+            status = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0 if interrupted else status
 
 
 def show_gates(gates: list[Result], console: Console) -> None:
