@@ -28,15 +28,19 @@ def load(root: Path) -> Kit:
     _check_root(root)
     head = read_manifest(root / "kit.yml", "kit.yml")
     head.only("name", "version", "description", "categories", "questions")
-    categories = {key: head.section("categories").text(key) for key in head.section("categories")}
+    name = _identifier(head, "name", MODULE_NAME, "lower-case letters, digits and dashes")
+    version = _identifier(head, "version", _VERSION, 'a version such as "1.4.0", in quotes')
+    description = head.text("description")
+    titles = head.section("categories")
+    categories = {key: titles.text(key) for key in titles}
     sets, slots, parts = _read_parts(root)
     _check_parts(parts, categories, sets, slots)
     _check_files(parts)
     _check_relations(parts)
     return Kit(
-        name=_identifier(head, "name", MODULE_NAME, "lower-case letters, digits and dashes"),
-        version=_identifier(head, "version", _VERSION, 'a version such as "1.4.0", in quotes'),
-        description=head.text("description"),
+        name=name,
+        version=version,
+        description=description,
         root=root,
         categories=categories,
         questions=_in_order(head, parts),
@@ -188,11 +192,6 @@ def _check_relations(parts: dict[str, Part]) -> None:
         return required[name]
 
     for part in parts.values():
-        if part.kind == "base" and (part.requires or part.conflicts):
-            raise GreenlaneError(
-                'base/module.yml: base may have neither "requires" nor "conflicts".',
-                "The part that knows the other declares it.",
-            )
         together = visit(part.name, ())
         for one, other in combinations(sorted(together), 2):
             if other in parts[one].conflicts or one in parts[other].conflicts:

@@ -22,7 +22,7 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 
 Trail = tuple[str | int, ...]
 
@@ -165,7 +165,7 @@ def read_regular_file(path: Path | str, shown: str, limit: int) -> bytes:
                 "Put a copy of the file there.",
             ) from None
         raise GreenlaneError(f"{shown} cannot be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise GreenlaneError(
@@ -176,7 +176,10 @@ def read_regular_file(path: Path | str, shown: str, limit: int) -> bytes:
                 f"{shown} has {status.st_size:,} bytes; at most {limit:,} are read.",
                 "Make it smaller.",
             )
-        return file.read(limit + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
 
 
 def parse_manifest(text: str, shown: str) -> Section:

@@ -64,9 +64,10 @@ def read_part(root: Path, folder: str, name: str, kind: str) -> ReadPart:
             f"{folder} has no module.yml.", "Add one with a title and a description."
         )
     manifest = read_manifest(root / folder / "module.yml", shown)
+    # The base declares the sockets, and knows no other part.
+    own = ("sets", "slots") if kind == "base" else ("requires", "conflicts")
     manifest.only(
-        *("title", "description", "category", "requires", "conflicts", "questions", "contributes"),
-        *("moves", "notes", *(("sets", "slots") if kind == "base" else ())),
+        *("title", "description", "category", "questions", "contributes", "moves", "notes"), *own
     )
     questions = manifest.section("questions")
     contributes = manifest.section("contributes")

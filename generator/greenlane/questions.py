@@ -55,7 +55,7 @@ def check(question: Question, value: object, values: Mapping[str, Value]) -> Val
     `values` are the answers to earlier questions. Raises GreenlaneError with the reason.
     """
     answer = _parsed(question, value)
-    if question.pattern and not matches(question.pattern, str(answer)):
+    if question.pattern and not matches(question.pattern, str(answer), _shown(question, "pattern")):
         raise _unfit(question, value, f"expected {question.pattern_help}.")
     if question.validator:
         from greenlane.sandbox import plain, render_text

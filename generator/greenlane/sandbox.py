@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from greenlane.errors import GreenlaneError
+from greenlane.limits import time_limit
 from greenlane.quoting import quoted
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _PLAIN = (str, int, float, bool, type(None))
 _GLOBALS = ("cycler", "dict", "joiner", "namespace", "range")
+_SECONDS = 10.0
 _environment: "Environment | None" = None
 
 
@@ -53,7 +55,9 @@ def render_text(source: str, context: Mapping[str, object], shown: str) -> str:
     from jinja2 import TemplateError, TemplateSyntaxError
 
     try:
-        return _compiled(source, shown).render(context)
+        template = _compiled(source, shown)
+        with time_limit(_SECONDS, shown):
+            return template.render(context)
     except TemplateSyntaxError as error:
         raise GreenlaneError(
             f"{shown}, line {error.lineno}: {error.message}.", "Correct the template."
