@@ -7,6 +7,7 @@ templates, YAML or prompts.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ def completes(function_name: str) -> Callable[..., list[CompletionItem[str]]]:
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--json and --debug. `main` reads them before click does, so that errors of click obey them."""
+    """--json and --debug. `exits.run` reads them first, so that click's own errors obey them."""
     for name, text in (
         ("--debug", "Show the traceback of an unexpected error."),
         ("--json", "Print one JSON document on stdout; progress goes to stderr."),
@@ -98,13 +99,14 @@ def cli(console: Console) -> None:
 
 
 @cli.command(
+    short_help="Write a new repository, by questions or options.",
     epilog="""\b
 Examples:
   greenlane new                                   ask about everything
   greenlane new my-shop --preset freelancer       ask nothing
   greenlane new my-shop --answers old-shop/.greenlane/project.yml
   greenlane new my-shop --preset minimal --with containers --set license=MIT
-  greenlane new my-shop --preset team --dry-run   show the files, write nothing"""
+  greenlane new my-shop --preset team --dry-run   show the files, write nothing""",
 )
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
 @answers_options
@@ -140,13 +142,16 @@ def new(
         from greenlane.wizard import ask
 
         answers = ask(kit, console, dest, dry_run=dry_run)
-    dest = Path(dest or answers.values["project_name"]).absolute()  # a link at DEST stays a link
+    dest = Path(
+        dest or str(answers.values["project_name"])
+    ).absolute()  # a link at DEST stays a link
     if dry_run:
         return _dry_run(console, kit, answers, dest, again)
     return _create(console, kit, answers, dest, again, commit=not no_git, set_up=set_up)
 
 
 @cli.command(
+    short_help="From a name to a running, checked application.",
     epilog="""\b
 Examples:
   greenlane start my-shop                       then open the address it prints
@@ -155,10 +160,23 @@ Examples:
 
 \b
 A step that this machine cannot do (no uv, no network) is printed as an instruction at the end;
-the exit status is 0 then. It is 1 when the project's set-up or one of its gates fails."""
+the exit status is 0 then. It is 1 when the project's set-up or one of its gates fails.""",
 )
-@click.argument("name")
-@click.option("--dest", type=click.Path(path_type=Path), help="The folder; default: ./NAME.")
+@click.argument("name", required=False)
+@click.option(
+    "--dest",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="The project's folder; default: NAME.",
+)
+@click.option(
+    "--in",
+    "parent",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    default=".",
+    help="Where to make the project's folder; default: here.",
+)
 @click.option("--preset", metavar="NAME", default=START_PRESET, show_default=True,
               shell_complete=completes("presets"), help="Start from this preset.")  # fmt: skip
 @click.option("--serve/--no-serve", default=True, show_default=True,
@@ -169,8 +187,9 @@ the exit status is 0 then. It is 1 when the project's set-up or one of its gates
 @common
 def start(
     console: Console,
-    name: str,
+    name: str | None,
     dest: Path | None,
+    parent: Path,
     preset: str,
     serve: bool,
     port: int | None,
@@ -178,18 +197,23 @@ def start(
 ) -> int:
     """From a name to a running application: write, set up, run every gate, serve.
 
-    Asks nothing, needs no account, key or container, and installs nothing system-wide.
+    Asks nothing, needs no account, key or container, and installs nothing system-wide. Without a
+    NAME it is the last part of --dest, or else the first of my-app, my-app-2, ... that is free.
     """
     from greenlane.answers import resolve
+    from greenlane.environment import free_folder, free_port
     from greenlane.kit import load_kit
-    from greenlane.setup import free_port
 
     kit = load_kit(kit_root)
-    answers = resolve(kit, preset=preset, name=name)
+    if dest is None:
+        dest = parent / name if name else free_folder(parent)
+    dest = _absolute(dest.expanduser())
+    answers = resolve(kit, preset=preset, name=name or dest.name)
     serve = serve and not console.as_json
-    free = free_port(port) if serve else None  # a port in use is an error before anything is written
+    free = (
+        free_port(port) if serve else None
+    )  # a port in use is an error before anything is written
     again = ["--kit", str(kit_root)] if kit_root else []
-    dest = (dest or Path(name)).absolute()
     return _create(console, kit, answers, dest, again, commit=True, set_up=True, port=free)
 
 
@@ -218,11 +242,12 @@ def list_(console: Console, kind: str | None, kit_root: Path | None) -> None:
 
 
 @cli.command(
+    short_help="Show what an archetype, module or preset adds.",
     epilog="""\b
 Examples:
   greenlane describe triage
   greenlane describe freelancer
-  greenlane describe base --json"""
+  greenlane describe base --json""",
 )
 @click.argument("name", shell_complete=completes("names"))
 @kit_option
@@ -241,11 +266,12 @@ def describe(console: Console, name: str, kit_root: Path | None) -> None:
 
 
 @cli.command(
+    short_help="Print the completion script of a shell.",
     epilog="""\b
 Examples:
   bash:  greenlane completion bash > ~/.local/share/bash-completion/completions/greenlane
   zsh:   greenlane completion zsh > "${fpath[1]}/_greenlane"
-  fish:  greenlane completion fish > ~/.config/fish/completions/greenlane.fish"""
+  fish:  greenlane completion fish > ~/.config/fish/completions/greenlane.fish""",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @common
@@ -267,17 +293,19 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link there
+
+
 def _resolve(kit: Kit, dest: Path | None, *, sets: Sequence[str], **given: Any) -> Answers:
     from greenlane.answers import resolve
 
     named = any(item.partition("=")[0].strip() == "project_name" for item in sets)
-    name = None if named or dest is None else dest.absolute().name
+    name = None if named or dest is None else _absolute(dest).name
     return resolve(kit, name=name, sets=sets, **given)
 
 
-def _dry_run(
-    console: Console, kit: Kit, answers: Answers, dest: Path, again: Sequence[str]
-) -> int:
+def _dry_run(console: Console, kit: Kit, answers: Answers, dest: Path, again: Sequence[str]) -> int:
     from greenlane.disk import check_free
     from greenlane.record import with_record
     from greenlane.render import render
@@ -312,12 +340,12 @@ def _create(
     created = create(kit, answers, dest, commit=commit)
     command = report.command_line(kit, answers, dest, again)
     if not console.as_json:
-        report.show_created(created, command, console, seconds=time.monotonic() - started)
+        report.show_created(created, console, seconds=time.monotonic() - started)
     if not set_up:
         if console.as_json:
             console.document(report.created_data(kit, answers, created, command, None))
         else:
-            report.show_next_steps(created, console)
+            report.show_next_steps(created, command, console)
         return 0
     from greenlane.setup import serve, set_up_project
 
@@ -327,10 +355,10 @@ def _create(
         return done.exit_status
     report.show_set_up(done, console)
     if done.green:
-        report.show_next_steps(created, console, set_up=True)
+        report.show_next_steps(created, command, console, set_up=True)
         if port:
             console.heading(f"Serving on http://localhost:{port} (Ctrl-C ends it)")
-            serve(created.path, port)
+            return serve(created.path, port)
     return done.exit_status
 
 

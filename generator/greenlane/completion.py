@@ -84,7 +84,10 @@ def presets(context: click.Context, incomplete: str) -> Items:
 
 def modules(context: click.Context, incomplete: str) -> Items:
     kit = _kit(context)
-    taken = {*(context.params.get("with_parts") or ()), *(context.params.get("without_parts") or ())}
+    taken = {
+        *(context.params.get("with_parts") or ()),
+        *(context.params.get("without_parts") or ()),
+    }
     found = (p for p in kit.modules.values() if p.name not in taken) if kit else ()
     return _matching(((p.name, p.title) for p in found), incomplete)
 
@@ -94,7 +97,9 @@ def names(context: click.Context, incomplete: str) -> Items:
     if kit is None:
         return []
     parts = [(part.name, part.title) for part in kit.parts.values()]
-    return _matching([*parts, *((p.name, _line(p.description)) for p in kit.presets.values())], incomplete)
+    return _matching(
+        [*parts, *((p.name, _line(p.description)) for p in kit.presets.values())], incomplete
+    )
 
 
 def settings(context: click.Context, incomplete: str) -> Items:

@@ -94,7 +94,7 @@ class Console:
         self.unicode = _can_encode(self._text)
         self.animated = self._text.isatty() and os.environ.get("TERM") != "dumb"
 
-    # -- what this terminal can do --------------------------------------------------------------
+    # -- what this terminal can do ----------------------------------------------------------------
 
     @property
     def width(self) -> int:
@@ -111,7 +111,7 @@ class Console:
         codes = ";".join(str(_CODES[name]) for name in names)
         return f"\x1b[{codes}m{text}\x1b[0m"
 
-    # -- lines ----------------------------------------------------------------------------------
+    # -- lines ------------------------------------------------------------------------------------
 
     def line(self, text: str = "") -> None:
         """One line as it is: never wrapped, so that it can be copied."""
@@ -183,7 +183,7 @@ class Console:
         """Takes back the last printed line. Only meaningful when `animated`."""
         self._write("\x1b[1A\r\x1b[2K")
 
-    # -- progress -------------------------------------------------------------------------------
+    # -- progress ---------------------------------------------------------------------------------
 
     @contextmanager
     def step(self, title: str) -> Iterator[Line]:
@@ -194,9 +194,7 @@ class Console:
         line, started, done = Line(), time.monotonic(), threading.Event()
         spinner = None
         if self.animated:
-            spinner = threading.Thread(
-                target=self._spin, args=(title, started, done), daemon=True
-            )
+            spinner = threading.Thread(target=self._spin, args=(title, started, done), daemon=True)
             spinner.start()
         else:
             self.line(f"{title} {self.symbol('ellipsis')}")
@@ -229,7 +227,7 @@ class Console:
             self._write(f"\r\x1b[2K{frame} {shown}  {self.style(elapsed, 'dim')}")
             turn += 1
 
-    # -- results --------------------------------------------------------------------------------
+    # -- results ----------------------------------------------------------------------------------
 
     def document(self, data: Any) -> None:
         """The one JSON document of a command, on stdout."""

@@ -18,7 +18,7 @@ from greenlane.console import Console, cell_width
 _ESCAPE_SECONDS = 0.05
 
 
-class Back(Exception):
+class Back(Exception):  # noqa: N818 - a wish, not an error
     """The person asked for the previous question."""
 
 
@@ -75,9 +75,9 @@ class TerminalAsker:
     ) -> Any:
         import questionary
 
-        inline = self._fits(options, 5)
+        inline, widest = self._fits(options, 5), _widest(options)
         choices = [
-            questionary.Choice(self._title(option, inline), _Boxed(option.value))
+            questionary.Choice(self._title(option, widest * inline), _Boxed(option.value))
             for option in options
         ]
         position = next((n for n, o in enumerate(options) if o.value == default), 0)
@@ -105,7 +105,7 @@ class TerminalAsker:
         import questionary
 
         ticked, rows, by_row, group = set(chosen), [], {}, ""
-        inline = self._fits(options, 6)
+        inline, widest = self._fits(options, 6), _widest(options)
         for option in options:
             if option.group != group:
                 group = option.group
@@ -113,7 +113,7 @@ class TerminalAsker:
             by_row[len(rows)] = option
             rows.append(
                 questionary.Choice(
-                    self._title(option, inline),
+                    self._title(option, widest * inline),
                     option.value,
                     checked=option.value in ticked and not option.locked,
                     disabled=option.locked or None,
@@ -173,13 +173,15 @@ class TerminalAsker:
     # -- pieces -----------------------------------------------------------------------------------
 
     def _fits(self, options: Sequence[Option], margin: int) -> bool:
-        widest = max(cell_width(o.label) + 2 + cell_width(o.hint or o.locked) for o in options)
-        return widest + margin <= self._console.width
+        hints = max(cell_width(option.hint) for option in options)
+        return _widest(options) + 2 + hints + margin <= self._console.width
 
-    def _title(self, option: Option, inline: bool) -> list[tuple[str, str]]:
+    def _title(self, option: Option, column: int) -> list[tuple[str, str]]:
+        """The label; with a `column`, its hint beside it there."""
         title = [("class:text", option.label)]
-        if inline and option.hint:
-            title.append(("class:hint", f"  {option.hint}"))
+        if column and option.hint and not option.locked:
+            gap = " " * (column - cell_width(option.label) + 2)
+            title.append(("class:hint", gap + option.hint))
         return title
 
     def _look(self) -> dict[str, Any]:
@@ -255,6 +257,10 @@ class _Boxed:
     value: Any
 
 
+def _widest(options: Sequence[Option]) -> int:
+    return max(cell_width(option.label) for option in options)
+
+
 def _choices_of(question: Any) -> Any:
     from questionary.prompts.common import InquirerControl
 
@@ -265,12 +271,22 @@ def _choices_of(question: Any) -> Any:
 def _with_footer(
     layout: Any, meaning: Callable[[], str], problem: Callable[[], str], keys: str
 ) -> Any:
+    from textwrap import fill
+
+    from prompt_toolkit.application import get_app
     from prompt_toolkit.filters import to_filter
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, VerticalAlign, Window
 
-    def footer() -> list[tuple[str, str]]:
-        rows = [("class:hint", meaning()), ("class:problem", problem()), ("class:keys", keys)]
-        return [(style, f"  {text}\n") for style, text in rows if text]
+    def footer() -> StyleAndTextTuples:
+        width = get_app().output.get_size().columns - 1
+        rows = [("class:hint", text) for text in meaning().splitlines()]
+        rows += [("class:problem", problem()), ("class:keys", keys)]
+        return [
+            (style, fill(text, width, initial_indent="  ", subsequent_indent="  ") + "\n")
+            for style, text in rows
+            if text
+        ]
 
     for window in layout.find_all_windows():
         window.dont_extend_height = to_filter(True)
@@ -282,7 +298,7 @@ def _with_footer(
 
 
 class LineAsker:
-    """Questions as numbered lists and plain lines: for TERM=dumb, ASCII terminals, screen readers."""
+    """Questions as numbered lists and plain lines: for TERM=dumb and ASCII terminals."""
 
     def __init__(self, console: Console, read: Callable[[str], str] | None = None) -> None:
         self._console = console

@@ -11,9 +11,10 @@ from typing import Any
 
 from greenlane.answers import Answers, applicable, equivalent_command, is_asked
 from greenlane.console import Console, cell_width
+from greenlane.environment import path_instruction
 from greenlane.kit import Kit
 from greenlane.project import Created
-from greenlane.setup import Report, path_instruction, show_gates, show_instructions
+from greenlane.setup import Report, show_gates, show_instructions
 from greenlane.tree import Tree
 
 _NEXT = (
@@ -36,13 +37,16 @@ def answered(kit: Kit, answers: Answers) -> list[tuple[str, str]]:
 
 def command_line(kit: Kit, answers: Answers, dest: Path, extra: Iterable[str] = ()) -> str:
     """One shell-quoted line that gives the same repository again."""
-    return shlex.join([*equivalent_command(kit, answers, shown_path(dest)), *extra])
+    command = equivalent_command(kit, answers, shown_path(dest))
+    if len(command) == len(("greenlane", "new", "DEST")):
+        command.append("--yes")  # all defaults: without an option that answers, it would ask
+    return shlex.join([*command, *extra])
 
 
 def shown_path(path: Path) -> str:
-    """`path` from where the person stands, if that is shorter; else in full."""
+    """`path` from where the person stands or in full, whichever is shorter."""
     relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    return min(relative, str(path), key=len)
 
 
 def show_plan(kit: Kit, answers: Answers, tree: Tree, dest: Path, console: Console) -> None:
@@ -85,8 +89,9 @@ def show_dry_run(tree: Tree, dest: Path, command: str, console: Console) -> None
     console.command(command)
 
 
-def show_created(created: Created, command: str, console: Console, *, seconds: float) -> None:
-    """What was written, and the command that gives it again."""
+def show_created(created: Created, console: Console, *, seconds: float) -> None:
+    """What was written, and what of it is left to the person."""
+    console.line()
     mark = console.style(console.symbol("ok"), "green")
     commit = f", first commit {created.commit_id[:7]}" if created.commit_id else ""
     console.line(
@@ -95,15 +100,18 @@ def show_created(created: Created, command: str, console: Console, *, seconds: f
     )
     for note in created.skipped:
         console.paragraph(f"{console.symbol('skipped')} {note}", hang=2)
+
+
+def show_next_steps(
+    created: Created, command: str, console: Console, *, set_up: bool = False
+) -> None:
+    """The command that gives the same again, and those to run next, each on a line to copy."""
     console.heading("The same again")
     console.command(command)
-
-
-def show_next_steps(created: Created, console: Console, *, set_up: bool = False) -> None:
-    """The commands that a person runs next, each on a line to copy."""
     console.heading("Next")
     console.command(f"cd {shlex.quote(shown_path(created.path))}")
-    if export := path_instruction(created.path) if set_up else None:
+    export = path_instruction(created.path)
+    if export and set_up:
         console.command(export)
     steps = _NEXT[2:] if set_up else _NEXT
     longest = max(len(command) for command, _ in steps)
@@ -111,6 +119,8 @@ def show_next_steps(created: Created, console: Console, *, set_up: bool = False)
         comment = f"  # {purpose}"
         fits = longest + 2 + len(comment) <= console.width
         console.command(f"{command:<{longest}}{comment}" if fits else command)
+    if export and not set_up:
+        console.paragraph("uv is not on your PATH: see https://docs.astral.sh/uv/")
 
 
 def show_set_up(report: Report, console: Console) -> None:
@@ -123,9 +133,7 @@ def show_set_up(report: Report, console: Console) -> None:
         show_instructions(report.instructions, console)
 
 
-def plan_data(
-    kit: Kit, answers: Answers, tree: Tree, dest: Path, command: str
-) -> dict[str, Any]:
+def plan_data(kit: Kit, answers: Answers, tree: Tree, dest: Path, command: str) -> dict[str, Any]:
     return {
         "path": str(dest),
         "app": answers.app,

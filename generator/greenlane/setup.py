@@ -12,22 +12,22 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from greenlane.console import Console
+from greenlane.environment import LOGS, find_uv, path_instruction, project_environment
 from greenlane.errors import GreenlaneError
+from greenlane.exits import Left
 
 Outcome = Literal["ok", "failed", "skipped"]
 
-LOGS = Path("var/greenlane")
 LOCK_MESSAGE = "Lock the dependencies"
 GATES = ("uv", "run", "just", "check")
 SERVE = ("uv", "run", "just", "serve")
@@ -49,18 +49,11 @@ _ENVIRONMENT = {
     "the disk is full": re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE),
     "no suitable Python was found": re.compile(r"No interpreter found", re.IGNORECASE),
 }
-# Set by greenlane's own environment, make or a git hook, they would send the project's uv, just
-# and git to the wrong place.
-_LEAKING = (
-    "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PYTHONPATH", "UV_PROJECT",
-    "UV_PROJECT_ENVIRONMENT", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one command ended. `log`: its full output, kept when it failed, relative to the project."""
+    """How one command ended. `log`: its output, kept when it failed; relative to the project."""
 
     name: str
     title: str
@@ -70,6 +63,9 @@ class Result:
     reason: str = ""
     log: str | None = None
     tail: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
 @dataclass(frozen=True)
@@ -101,54 +97,10 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         return {
             "green": self.green,
-            "steps": [asdict(result) for result in self.steps],
-            "gates": [asdict(result) for result in self.gates],
+            "steps": [result.to_dict() for result in self.steps],
+            "gates": [result.to_dict() for result in self.gates],
             "instructions": [asdict(instruction) for instruction in self.instructions],
         }
-
-
-def find_uv() -> str | None:
-    """The uv to use: the one on PATH, else the one installed beside greenlane, else None."""
-    on_path = shutil.which("uv")
-    if on_path:
-        return on_path
-    try:
-        from uv import find_uv_bin
-
-        return find_uv_bin()
-    except (ImportError, FileNotFoundError):
-        return None
-
-
-def project_environment(
-    project: Path, uv: str | None, environ: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """The environment for a project's own commands: nothing of greenlane's leaks into it.
-
-    `uv` is on its PATH even when greenlane brought it, because recipes call it by name.
-    """
-    source = os.environ if environ is None else environ
-    env = {name: value for name, value in source.items() if name not in _LEAKING}
-    own_scripts = os.path.join(sys.prefix, "bin") if sys.prefix != sys.base_prefix else None
-    path = [folder for folder in env.get("PATH", os.defpath).split(os.pathsep) if folder]
-    path = [folder for folder in path if folder != own_scripts]
-    if uv and not shutil.which("uv", path=os.pathsep.join(path)):
-        path.insert(0, str(_folder_with_uv(project, uv)))
-    env["PATH"] = os.pathsep.join(path)
-    # The Python that runs greenlane is recent enough for the project: no download is needed.
-    env.setdefault("UV_PYTHON", getattr(sys, "_base_executable", sys.executable))
-    return env
-
-
-def _folder_with_uv(project: Path, uv: str) -> Path:
-    # A folder with uv alone: beside greenlane's uv lies greenlane's Python.
-    folder = project / LOGS / "bin"
-    link = folder / "uv"
-    if not link.is_symlink() or os.readlink(link) != uv:
-        folder.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(uv)
-    return folder
 
 
 def set_up_project(project: Path, console: Console) -> Report:
@@ -159,23 +111,33 @@ def set_up_project(project: Path, console: Console) -> Report:
         report.instructions.append(_without_uv(project))
         return report
     env = project_environment(project, uv)
+    try:
+        if _install(project, env, console, report):
+            report.gates = _run_gates(project, env, console)
+    except KeyboardInterrupt:
+        where = shlex.quote(str(project))
+        raise Left(f"Stopped. The repository {where} is complete; its set-up is not.") from None
+    for gate in report.gates:
+        if gate.outcome != "ok":
+            report.instructions.append(_instruction(project, gate, [gate.command.split()]))
+    return report
+
+
+def _install(project: Path, env: dict[str, str], console: Console, report: Report) -> bool:
+    """Whether every step before the gates was done; if not, the report says what is left."""
     for position, (name, title, command) in enumerate(_INSTALL):
         result = run(name, title, command, project, env, console)
         if result.outcome == "failed" and (reason := _environment_reason(project, result)):
-            result = _skipped(result, reason)
+            result = replace(result, outcome="skipped", reason=reason)
         report.steps.append(result)
         if result.outcome != "ok":
             _show_failure(result, project, console)
             rest = [step[2] for step in _INSTALL[position:]] + [GATES, SERVE]
             report.instructions.append(_instruction(project, result, rest))
-            return report
+            return False
         if name == "lock":
             _commit_lock(project, env, report)
-    report.gates = _run_gates(project, env, console)
-    for gate in report.gates:
-        if gate.outcome != "ok":
-            report.instructions.append(_instruction(project, gate, [gate.command.split()]))
-    return report
+    return True
 
 
 def run(
@@ -206,37 +168,30 @@ def run(
     return Result(name, title, shown, "failed", elapsed, f"exit status {status}", kept, tail)
 
 
-def serve(project: Path, port: int) -> NoReturn:
-    """Becomes the project's server. Ctrl-C then reaches the server, which ends by itself."""
+def serve(project: Path, port: int) -> int:
+    """Runs the project's server until it ends; Ctrl-C ends it in good order, which is status 0."""
     uv = find_uv()
     if uv is None:
         raise GreenlaneError("uv was not found.", "Install uv, then run `uv run just serve`.")
     env = project_environment(project, uv)
-    os.chdir(project)
     sys.stdout.flush()
-    sys.stderr.flush()
-    command = [*SERVE, "--port", str(port)]
-    os.execvpe(shutil.which("uv", path=env["PATH"]) or uv, command, env)
+    # Ctrl-C reaches every process of the terminal. Here it is ignored: the server ends by itself,
+    # and uv and just with it. just would call that an error, hence --quiet.
+    interrupted = False
 
+    def note(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
 
-def free_port(wanted: int | None, *, default: int = 8000, tries: int = 50) -> int:
-    """`wanted`, which must be free, or else the first free port from `default` on."""
-    candidates = [wanted] if wanted else range(default, default + tries)
-    for port in candidates:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    if wanted:
-        raise GreenlaneError(
-            f"Port {wanted} of this machine is in use.", "Choose another one with --port."
-        )
-    raise GreenlaneError(
-        f"No port from {default} to {default + tries - 1} is free.", "Choose one with --port."
-    )
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        command = [*SERVE[:-1], "--quiet", SERVE[-1], "--port", str(port)]
+        process = subprocess.Popen(command, cwd=project, env=env)
+        with _ended(process):
+            status = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0 if interrupted else status
 
 
 def show_gates(gates: list[Result], console: Console) -> None:
@@ -255,14 +210,6 @@ def show_instructions(instructions: list[Instruction], console: Console) -> None
         console.paragraph(instruction.reason)
         for command in instruction.commands:
             console.command(command)
-
-
-def path_instruction(project: Path) -> str | None:
-    """The command that puts uv on a person's PATH, when only greenlane has one."""
-    if shutil.which("uv") and shutil.which("uv", path=project_environment(project, None)["PATH"]):
-        return None
-    uv = find_uv()
-    return f'export PATH={shlex.quote(str(_folder_with_uv(project, uv)))}:"$PATH"' if uv else None
 
 
 # -- pieces ---------------------------------------------------------------------------------------
@@ -340,8 +287,13 @@ def _commit_lock(project: Path, env: dict[str, str], report: Report) -> None:
     """Commits uv.lock alone. A repository without a commit (--no-git) is left as it is."""
     if not (project / ".git").exists() or not shutil.which("git"):
         return
-    quiet = dict(cwd=project, env=env, capture_output=True, text=True, check=False)
-    author = subprocess.run(("git", "log", "-1", "--format=%an%n%ae"), **quiet)
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ("git", *words), cwd=project, env=env, capture_output=True, text=True, check=False
+        )
+
+    author = git("log", "-1", "--format=%an%n%ae")
     if author.returncode:
         return
     name, email = author.stdout.splitlines()
@@ -352,7 +304,7 @@ def _commit_lock(project: Path, env: dict[str, str], report: Report) -> None:
     )
     add, commit = ("add", "--", "uv.lock"), ("commit", "--message", LOCK_MESSAGE, "--", "uv.lock")
     for command in (add, commit):
-        done = subprocess.run(("git", *settings, *command), **quiet)
+        done = git(*settings, *command)
         if done.returncode:
             reason = f"uv.lock could not be committed: {(done.stderr or done.stdout).strip()}"
             shown = tuple(shlex.join(("git", *line)) for line in (add, commit))
@@ -368,11 +320,6 @@ def _environment_reason(project: Path, result: Result) -> str:
         if pattern.search(output):
             return reason
     return ""
-
-
-def _skipped(result: Result, reason: str) -> Result:
-    values = {**asdict(result), "outcome": "skipped", "reason": reason}
-    return Result(**values)
 
 
 def _tail(log: Path) -> tuple[str, ...]:

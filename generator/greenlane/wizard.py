@@ -125,7 +125,7 @@ class Wizard:
         console.line(f"{mark} {console.style(label, 'dim')}  {shown}")
         self._erasable += 1
 
-    # -- the single steps: each returns the words of its line ---------------------------------------
+    # -- the single steps: each returns the words of its line -------------------------------------
 
     def _ask(self, step: str, *, back: bool) -> tuple[str, str]:
         if step == _APP:
@@ -219,7 +219,7 @@ class Wizard:
                 return f"There is a folder {value} here already. Choose another name."
         return ""
 
-    # -- what follows from the state ------------------------------------------------------------------
+    # -- what follows from the state --------------------------------------------------------------
 
     def _presets(self, app: str) -> list[Preset]:
         return [p for p in self._kit.presets.values() if p.app in (None, app)]
@@ -265,7 +265,7 @@ class Wizard:
             with_parts=self._chosen_modules(),
         )
 
-    # -- parts ----------------------------------------------------------------------------------------
+    # -- parts ------------------------------------------------------------------------------------
 
     def _part_options(self) -> list[Option]:
         order = list(self._kit.categories)
@@ -322,9 +322,17 @@ def _text(value: Value) -> str:
 
 
 def ask(
-    kit: Kit, console: Console, dest: Path | None, *, dry_run: bool = False, asker: Asker | None = None
+    kit: Kit,
+    console: Console,
+    dest: Path | None,
+    *,
+    dry_run: bool = False,
+    asker: Asker | None = None,
 ) -> Answers:
-    """Asks, shows the summary, and returns what the person confirmed. Raises Left when they leave."""
+    """Asks, shows the summary, and returns what the person confirmed.
+
+    Raises Left when they leave, and GreenlaneError when `dest` is taken.
+    """
     asker = asker or asker_for(console)
     if dest is not None:
         check_free(dest.absolute())  # before ten questions rather than after
