@@ -1,4 +1,4 @@
-"""GitHub's expressions, as far as the kit's workflows use them. Anything else is an error, never a guess."""
+"""GitHub's expressions, as far as the kit's workflows use them. Anything else is an error."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ class UnsupportedExpressionError(Exception):
 
 
 class Expressions:
-    """Evaluates expressions over the contexts of one job (`github`, `matrix`, `needs`, `steps`, `env`).
+    """Evaluates expressions over the contexts of one job: `github`, `matrix`, `needs`, `steps`.
 
     `workspace` is where `hashFiles` looks; `outcome` is what `success()`, `failure()` and
     `cancelled()` report: "success", "failure" or "cancelled".
@@ -54,7 +54,7 @@ class Expressions:
         return _EMBEDDED.sub(lambda match: text_of(self.value(match[1])), text_of(template))
 
     def condition(self, source: object) -> bool:
-        """Whether a step or job with this `if:` runs; without a status function it needs success."""
+        """Whether a step or job with this `if:` runs; with no status function it needs success."""
         written = text_of(source).strip()
         whole = _EMBEDDED.fullmatch(written)
         inner = whole[1] if whole else written
@@ -121,14 +121,21 @@ class Expressions:
     def _lookup(self, name: str) -> Any:
         if name not in self._contexts:
             raise UnsupportedExpressionError(f"{self._source!r}: context {name!r}")
-        value, spread = self._contexts[name], False
+        value: Any = self._contexts[name]
+        spread = False
         while self._take("."):
             if self._take("*"):
-                value, spread = list(value.values()), True
+                value, spread = self._entries(value), True
                 continue
             _, key = self._tokens.pop(0)
-            value = [self._entry(item, key) for item in value] if spread else self._entry(value, key)
+            items = [self._entry(item, key) for item in (value if spread else [value])]
+            value = items if spread else items[0]
         return value
+
+    def _entries(self, value: Any) -> list[Any]:
+        if not isinstance(value, Mapping):
+            raise UnsupportedExpressionError(f"{self._source!r}: * of something without entries")
+        return list(value.values())
 
     def _entry(self, value: Any, key: str) -> Any:
         # GitHub gives "" for what is missing; here that is a slip to be told of.

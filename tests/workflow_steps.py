@@ -14,9 +14,11 @@ from typing import Any
 
 import yaml
 
-from tests.workflow_expressions import Expressions, UnsupportedExpressionError
+from workflow_expressions import Expressions, UnsupportedExpressionError
 
 KNOWN_ACTIONS = ("actions/checkout", "astral-sh/setup-uv", "actions/upload-artifact")
+# Read at import: a test with a home of its own would download every package again.
+UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache/uv")
 EVENT = {"ref": "refs/heads/main", "event_name": "push", "workflow": "ci", "sha": "0" * 40}
 
 
@@ -37,7 +39,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def run_workflow(path: Path, repository: Path, scratch: Path) -> list[JobRun]:
-    """Run all jobs of the workflow in the order of their needs; clones of `repository` go to `scratch`."""
+    """Run all jobs in the order of their needs; clones of `repository` go to `scratch`."""
     workflow = load(path)
     results: dict[str, str] = {}
     runs: list[JobRun] = []
@@ -66,7 +68,12 @@ class _Job:
     ) -> None:
         self._workflow, self._job, self._folder = workflow, job, folder
         self._clone = folder / "clone"
-        self._contexts: dict[str, Any] = {"github": EVENT, "matrix": matrix, "needs": needs, "steps": {}}
+        self._contexts: dict[str, Any] = {
+            "github": EVENT,
+            "matrix": matrix,
+            "needs": needs,
+            "steps": {},
+        }
         self._outcome = "success"
         label = " ".join([name, *map(str, matrix.values())])
         self._run = JobRun(label, "skipped")
@@ -137,7 +144,9 @@ class _Job:
         self._run.summary += summary.read_text()
         if "id" in step:
             pairs = (line.partition("=") for line in output.read_text().splitlines())
-            self._contexts["steps"][step["id"]] = {"outputs": {key: value for key, _, value in pairs}}
+            self._contexts["steps"][step["id"]] = {
+                "outputs": {key: value for key, _, value in pairs}
+            }
         return f"exit {done.returncode}\n{done.stdout}" if done.returncode else ""
 
     def _expressions(self, outcome: str) -> Expressions:
@@ -145,10 +154,14 @@ class _Job:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what describes its own Python, so that uv finds the clone's."""
+    """This process's environment without what names its own Python: uv finds the clone's.
+
+    The cache of uv is shared, whatever the home.
+    """
     dropped = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT")
     keep = {key: value for key, value in os.environ.items() if key not in dropped}
-    return {key: value for key, value in keep.items() if not key.startswith(("PYTEST", "GIT_"))}
+    keep = {key: value for key, value in keep.items() if not key.startswith("PYTEST")}
+    return {**keep, "UV_CACHE_DIR": UV_CACHE}
 
 
 def _combinations(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -168,7 +181,9 @@ def _in_order(jobs: dict[str, Any]) -> list[str]:
             if name not in ordered and set(_listed(job.get("needs"))) <= set(ordered)
         ]
         if not ready:
-            raise UnsupportedExpressionError(f"needs that no job meets: {jobs.keys() - set(ordered)}")
+            raise UnsupportedExpressionError(
+                f"needs that no job meets: {jobs.keys() - set(ordered)}"
+            )
         ordered += ready
     return ordered
 
@@ -182,4 +197,6 @@ def _worst(outcomes: list[str]) -> str:
 
 
 def _git(*arguments: str) -> None:
-    subprocess.run(["git", *arguments], check=True, env=clean_environment(), stdin=subprocess.DEVNULL)
+    subprocess.run(
+        ["git", *arguments], check=True, env=clean_environment(), stdin=subprocess.DEVNULL
+    )

@@ -6,8 +6,7 @@ import pytest
 
 from greenlane.kit import Kit, load_kit
 from greenlane.render import render
-
-from .rendering import everything, write
+from rendering import everything, write
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +16,7 @@ def kit() -> Kit:
 
 @pytest.fixture(scope="session")
 def rendered(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with everything rendered. Shared: tests read it, and copy what they want to change."""
+    """A folder with everything rendered. Shared: a test copies what it wants to change."""
     app = sorted(kit.apps)[0]
     answers = everything(kit, app, "code_owner=@acme/ml")
     return write(render(kit, answers), tmp_path_factory.mktemp("rendered"))

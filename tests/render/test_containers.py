@@ -1,4 +1,4 @@
-"""Dockerfile, compose.yaml and devcontainer.json, each by a tool that must also refuse a planted mistake."""
+"""Dockerfile, compose.yaml, devcontainer.json: each by a tool that refuses a planted mistake."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .rendering import tool
+from rendering import tool
 
 DEVCONTAINER_SCHEMA = Path(__file__).with_name("devcontainer.schema.json")
 
@@ -76,11 +76,11 @@ def answering(status: int) -> Iterator[int]:
     """A server on a free port that answers /readyz with `status`, and anything else with 404."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        def do_GET(self) -> None:
             self.send_response(status if self.path == "/readyz" else 404)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, *_: object) -> None:  # pyrefly: ignore[bad-override]
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -156,7 +156,9 @@ def test_compose_holds_together(services: dict[str, dict[str, Any]], rendered: P
             assert other in services, f"{name} waits for {other}"
             if how["condition"] == "service_healthy":
                 check = services[other].get("healthcheck", {})
-                assert "test" in check, f"{name} waits for {other} to be healthy, which nobody checks"
+                assert "test" in check, (
+                    f"{name} waits for {other} to be healthy, which nobody checks"
+                )
         assert set(service["networks"]) <= set(data["networks"])
         volumes = [volume.partition(":")[0] for volume in service.get("volumes", [])]
         assert set(volumes) <= set(data["volumes"])
@@ -168,7 +170,9 @@ def test_compose_holds_together(services: dict[str, dict[str, Any]], rendered: P
 
 def test_setup_writes_every_password_that_compose_asks_for(rendered: Path) -> None:
     asked = set(re.findall(r"\$\{([A-Z_]+):\?", (rendered / "compose.yaml").read_text()))
-    generated = re.findall(r"^(\w+)=generate$", (rendered / ".env.example").read_text(), re.MULTILINE)
+    generated = re.findall(
+        r"^(\w+)=generate$", (rendered / ".env.example").read_text(), re.MULTILINE
+    )
     assert asked
     assert asked <= set(generated)
 
@@ -221,6 +225,8 @@ def test_devcontainer_schema_refuses_a_planted_mistake(
 def test_devcontainer_sets_up_as_the_readme_says(rendered: Path) -> None:
     data = json.loads((rendered / ".devcontainer/devcontainer.json").read_text())
     command = data["postCreateCommand"]
-    assert re.search(rf"^\$ {re.escape(command)}\b", (rendered / "README.md").read_text(), re.MULTILINE)
+    assert re.search(
+        rf"^\$ {re.escape(command)}\b", (rendered / "README.md").read_text(), re.MULTILINE
+    )
     assert data["forwardPorts"] == [8000]
     assert "\nPORT=8000\n" in (rendered / ".env.example").read_text()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow_expressions import Expressions, UnsupportedExpressionError
+from workflow_expressions import Expressions, UnsupportedExpressionError
 
 CONTEXTS = {
     "github": {"event_name": "push", "ref": "refs/heads/main"},

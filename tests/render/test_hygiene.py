@@ -3,8 +3,7 @@
 import pytest
 
 from greenlane.tree import File, Tree
-
-from .hygiene import problems
+from hygiene import problems
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow_expressions import UnsupportedExpressionError
-from tests.workflow_steps import JobRun, run_workflow
+from workflow_expressions import UnsupportedExpressionError
+from workflow_steps import JobRun, run_workflow
 
 HEAD = """\
 name: made
@@ -82,7 +82,9 @@ def test_steps_see_the_clone_the_matrix_and_their_environment(repository: Path) 
     ],
 )
 def test_a_failing_step_fails_its_job_and_the_required_one(repository: Path, steps: str) -> None:
-    after = "      - run: touch later\n      - if: ${{ !cancelled() }}\n        run: test ! -e later\n"
+    after = (
+        "      - run: touch later\n      - if: ${{ !cancelled() }}\n        run: test ! -e later\n"
+    )
     runs = results(repository, "  work:\n    steps:\n" + steps + after + REQUIRED)
     assert runs["work"].result == "failure"
     assert runs["work"].log[1:] == ["step 1: skipped", "step 2: ok"]

@@ -1,4 +1,4 @@
-"""The rendered workflows, read by tools that nobody here wrote, and each tool on a planted mistake."""
+"""The rendered workflows, read by tools nobody here wrote, and each tool on planted mistakes."""
 
 import re
 import shutil
@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from greenlane.kit import Kit
-from tests.workflow_steps import load
+from rendering import tool
+from workflow_steps import load
 
-from .rendering import tool
-
-USES = re.compile(r"^ *(?:- )?uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<tag>v[\d.]+)$")
+USES = re.compile(
+    r"^ *(?:- )?uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<tag>v[\d.]+)$"
+)
 Check = Callable[[Path], None]
 
 
@@ -40,9 +41,10 @@ def pins(folder: Path, actions: dict[str, dict[str, str]]) -> None:
         for line in lines:
             match = USES.match(line)
             assert match, f"{path.name}: not pinned by commit: {line.strip()}"
-            assert actions.get(match["action"]) == {"tag": match["tag"], "commit": match["commit"]}, (
-                f"{path.name}: not as in versions.yml: {line.strip()}"
-            )
+            assert actions.get(match["action"]) == {
+                "tag": match["tag"],
+                "commit": match["commit"],
+            }, f"{path.name}: not as in versions.yml: {line.strip()}"
 
 
 def workflows(folder: Path) -> list[Path]:
@@ -169,7 +171,10 @@ def test_dependabot_schema_refuses_a_planted_mistake(rendered: Path, tmp_path: P
     text = (rendered / ".github/dependabot.yml").read_text()
     (tmp_path / "dependabot.yml").write_text(text.replace("default-days", "days"))
     done = tool(
-        "check-jsonschema", "--builtin-schema", "vendor.dependabot", str(tmp_path / "dependabot.yml")
+        "check-jsonschema",
+        "--builtin-schema",
+        "vendor.dependabot",
+        str(tmp_path / "dependabot.yml"),
     )
     assert done.returncode != 0
 

@@ -11,13 +11,14 @@ import pytest
 
 from greenlane.kit import Kit
 from greenlane.project import create
-from tests.workflow_steps import JobRun, clean_environment, run_workflow
-
-from .rendering import everything
+from rendering import everything
+from workflow_steps import JobRun, clean_environment, run_workflow
 
 pytestmark = pytest.mark.slow
 
 SOURCE = Path(__file__).with_name("github")
+# Read at import: each test is given a home of its own, and would fetch everything again.
+CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +27,7 @@ def parser() -> Path:
     assert shutil.which("npm"), "npm is needed: apt-get install nodejs npm"
     inputs = [SOURCE / name for name in ("check.js", "package.json", "package-lock.json")]
     state = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "greenlane-tests" / f"github-parser-{state}"
+    folder = CACHES / "greenlane-tests" / f"github-parser-{state}"
     if not (folder / "check.cjs").exists():
         folder.mkdir(parents=True, exist_ok=True)
         for path in inputs:

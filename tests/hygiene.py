@@ -11,8 +11,8 @@ import yaml
 
 from greenlane.tree import Tree
 
-# What is left when a template was not rendered, or rendered half. Files that are templates themselves,
-# or have braces of their own, are looked at without those.
+# What is left when a template was not rendered, or rendered half. Files that are templates
+# themselves, or have braces of their own, are looked at without those.
 LEFTOVER = re.compile(r"\{\{|\{%|\{#|\}\}|%\}|<<<<<<<|>>>>>>>")
 TEMPLATE_FOLDERS = {"templates", "prompts"}
 OWN_BRACES = {
