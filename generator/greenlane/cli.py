@@ -83,14 +83,14 @@ def kit_option(command: Callable[..., Any]) -> Callable[..., Any]:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
-  greenlane new                              ask, show what will be written, write
-  greenlane start my-shop                    from nothing to a running, checked application
+  greenlane new                  ask, show what will be written, write
+  greenlane start my-shop        from nothing to a running, checked application
   greenlane new my-shop --preset team --set license=Apache-2.0
   greenlane describe triage
 
 \b
-Exit status: 0 done; 1 a gate of the project is red; 2 a mistake in the command or its
-surroundings, nothing was written; 70 a bug in greenlane; 130 left with Ctrl-C.""",
+Exit status: 0 done; 1 the project's set-up or a gate failed; 2 a mistake,
+nothing was written; 70 a bug in greenlane; 130 left with Ctrl-C.""",
 )
 @click.version_option(__version__, prog_name="greenlane", message="%(prog)s %(version)s")
 @common
@@ -106,7 +106,7 @@ Examples:
   greenlane new my-shop --preset freelancer       ask nothing
   greenlane new my-shop --answers old-shop/.greenlane/project.yml
   greenlane new my-shop --preset minimal --with containers --set license=MIT
-  greenlane new my-shop --preset team --dry-run   show the files, write nothing""",
+  greenlane new my-shop --preset team --dry-run   show the files only""",
 )
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
 @answers_options
@@ -159,8 +159,9 @@ Examples:
   greenlane start my-shop --dest ~/work/shop --preset team
 
 \b
-A step that this machine cannot do (no uv, no network) is printed as an instruction at the end;
-the exit status is 0 then. It is 1 when the project's set-up or one of its gates fails.""",
+A step that this machine cannot do (no uv, no network) is printed as an
+instruction at the end; the exit status is 0 then. It is 1 when the set-up of
+the project or one of its gates fails.""",
 )
 @click.argument("name", required=False)
 @click.option(
@@ -269,9 +270,9 @@ def describe(console: Console, name: str, kit_root: Path | None) -> None:
     short_help="Print the completion script of a shell.",
     epilog="""\b
 Examples:
-  bash:  greenlane completion bash > ~/.local/share/bash-completion/completions/greenlane
-  zsh:   greenlane completion zsh > "${fpath[1]}/_greenlane"
-  fish:  greenlane completion fish > ~/.config/fish/completions/greenlane.fish""",
+  greenlane completion bash >> ~/.bash_completion
+  greenlane completion zsh > "${fpath[1]}/_greenlane"
+  greenlane completion fish > ~/.config/fish/completions/greenlane.fish""",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @common
@@ -355,7 +356,8 @@ def _create(
         return done.exit_status
     report.show_set_up(done, console)
     if done.green:
-        report.show_next_steps(created, command, console, set_up=True)
+        title = "Next time" if port else "Next"
+        report.show_next_steps(created, command, console, set_up=True, title=title)
         if port:
             console.heading(f"Serving on http://localhost:{port} (Ctrl-C ends it)")
             return serve(created.path, port)

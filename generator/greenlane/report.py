@@ -103,12 +103,12 @@ def show_created(created: Created, console: Console, *, seconds: float) -> None:
 
 
 def show_next_steps(
-    created: Created, command: str, console: Console, *, set_up: bool = False
+    created: Created, command: str, console: Console, *, set_up: bool = False, title: str = "Next"
 ) -> None:
     """The command that gives the same again, and those to run next, each on a line to copy."""
     console.heading("The same again")
     console.command(command)
-    console.heading("Next")
+    console.heading(title)
     console.command(f"cd {shlex.quote(shown_path(created.path))}")
     export = path_instruction(created.path)
     if export and set_up:

@@ -175,8 +175,8 @@ def serve(project: Path, port: int) -> int:
         raise GreenlaneError("uv was not found.", "Install uv, then run `uv run just serve`.")
     env = project_environment(project, uv)
     sys.stdout.flush()
-    # Ctrl-C reaches every process of the terminal. Here it is ignored: the server ends by itself,
-    # and uv and just with it. just would call that an error, hence --quiet.
+    # Ctrl-C reaches every process of the terminal. Here it is only noted: the server ends by
+    # itself, and just and uv with it.
     interrupted = False
 
     def note(*_: object) -> None:
@@ -185,7 +185,7 @@ def serve(project: Path, port: int) -> int:
 
     before = signal.signal(signal.SIGINT, note)
     try:
-        command = [*SERVE[:-1], "--quiet", SERVE[-1], "--port", str(port)]
+        command = [*SERVE, "--port", str(port)]
         process = subprocess.Popen(command, cwd=project, env=env)
         with _ended(process):
             status = process.wait()

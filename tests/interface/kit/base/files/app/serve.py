@@ -3,8 +3,9 @@
 import sys
 import time
 
-print("serving", *sys.argv[1:], flush=True)
+sys.stdout.write(f"serving {' '.join(sys.argv[1:])}\n")
+sys.stdout.flush()
 try:
     time.sleep(60)
 except KeyboardInterrupt:
-    print("stopped cleanly", flush=True)
+    sys.stdout.write("stopped cleanly\n")
