@@ -7,6 +7,7 @@ error, so that nothing is passed over in silence.
 import itertools
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from greenlane.environment import find_uv, project_environment
 from workflow_expressions import Expressions, UnsupportedExpressionError
 
 KNOWN_ACTIONS = ("actions/checkout", "astral-sh/setup-uv", "actions/upload-artifact")
@@ -154,14 +156,13 @@ class _Job:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what names its own Python: uv finds the clone's.
+    """This process's environment without what names its own Python, and with a uv.
 
     The cache of uv is shared, whatever the home.
     """
-    dropped = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT")
-    keep = {key: value for key, value in os.environ.items() if key not in dropped}
-    keep = {key: value for key, value in keep.items() if not key.startswith("PYTEST")}
-    return {**keep, "UV_CACHE_DIR": UV_CACHE}
+    env = project_environment(Path(tempfile.gettempdir(), "greenlane-tests"), find_uv())
+    kept = {key: value for key, value in env.items() if not key.startswith("PYTEST")}
+    return {**kept, "UV_CACHE_DIR": UV_CACHE}
 
 
 def _combinations(job: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,7 @@ KIT = load_kit()
 APP = sorted(KIT.apps)[0]
 EVERYTHING = "everything"
 AUTHOR = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-# `warn`, `warning:`, `DeprecationWarning` and the like; not a gate's own words such as "no warnings".
+# `warn`, `warning:`, `DeprecationWarning` and the like.
 WARNING = re.compile(r"\bwarn(ing)?s?\b|Warning\b", re.IGNORECASE)
 
 
@@ -138,5 +138,3 @@ def test_a_gate_can_fail(tmp_path: Path, path: str, old: str, new_text: str) -> 
         check=False,
     )
     assert done.returncode != 0
-
-

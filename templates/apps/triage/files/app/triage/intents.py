@@ -1,0 +1,62 @@
+"""The table of intents: what a ticket is about decides who answers it and how soon."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from app.triage.priority import PRIORITIES
+
+TABLE = Path(__file__).parent / "intents.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """`family`, `team` and `priority` are names from the table."""
+
+    name: str
+    family: str
+    team: str
+    priority: str
+
+    @property
+    def title(self) -> str:
+        """The name in words: "card arrival"."""
+        return self.name.strip("?").replace("_", " ").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class IntentTable:
+    """`teams` and `families` map a name to its title."""
+
+    teams: Mapping[str, str]
+    families: Mapping[str, str]
+    intents: Mapping[str, Intent]
+
+    def __getitem__(self, name: str) -> Intent:
+        """Raises KeyError for an intent that the table does not have."""
+        return self.intents[name]
+
+
+def load(path: Path) -> IntentTable:
+    """Read the table; raises ValueError naming the intent whose entry is wrong."""
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    teams, families = data["teams"], data["families"]
+    intents = {name: Intent(name, **entry) for name, entry in data["intents"].items()}
+    for intent in intents.values():
+        for value, known, kind in (
+            (intent.family, families, "family"),
+            (intent.team, teams, "team"),
+            (intent.priority, PRIORITIES, "priority"),
+        ):
+            if value not in known:
+                raise ValueError(f"{path.name}: {intent.name} has the unknown {kind} {value!r}")
+    return IntentTable(teams, families, intents)
+
+
+@cache
+def table() -> IntentTable:
+    """The application's table, read once."""
+    return load(TABLE)
