@@ -125,7 +125,7 @@ class JobStore:
         )
         async with self._database.session() as session:
             rows = (await session.execute(statement)).all()
-        return [Claimed(*row, token) for row in rows]
+        return [Claimed(*row, token=token) for row in rows]
 
     async def renew(self, held: Collection[Claimed]) -> set[str]:
         """Extend the leases of `held`; return the ids of those that are still held."""
