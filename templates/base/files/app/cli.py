@@ -13,7 +13,9 @@ from app.features import FEATURES, NAME
 
 CORE_COMMANDS = {
     "db": "app.core.commands:db",
+    "model": "app.ai.commands:model",
     "openapi": "app.core.commands:openapi",
+    "prompts": "app.ai.commands:prompts",
     "serve": "app.core.commands:serve",
     "setup": "app.core.commands:setup",
     "slo": "app.core.commands:slo",

@@ -31,7 +31,7 @@ _SETTLE = text(
 )
 
 
-class BudgetExceeded(AppError):
+class BudgetExceeded(AppError):  # noqa: N818  says what it is
     """A request that would cost more than it may. `cheaper` says what can be done instead."""
 
     def __init__(self, status: int, detail: str, cheaper: str) -> None:
@@ -47,10 +47,10 @@ class Reservation:
 
 
 def estimate_tokens(*parts: str | Message) -> int:
-    """Estimate tokens without the model's tokenizer: four ASCII characters a token, one of the rest.
+    """Estimate tokens without the model's tokenizer: four ASCII characters a token.
 
-    English prose comes out 5 to 20 % too high against the usual byte-pair vocabularies, code and
-    numbers up to 30 % too low. Budgets reserve by it and settle by what the provider counted.
+    Every other character counts as one. That is the rule of thumb for English prose; numbers, code
+    and rare words take more. Budgets reserve by it and settle by what the provider counted.
     """
     total = 0
     for part in parts:

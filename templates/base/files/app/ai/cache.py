@@ -20,7 +20,7 @@ def cache_key(
     parameters: Mapping[str, object],
     variables: Mapping[str, object],
 ) -> str:
-    """Hash everything that decides an answer. `variables` are masked, so no key holds personal data."""
+    """Hash everything that decides an answer. `variables` are masked: no key has personal data."""
     content = [tenant, request_class, models, prompt_sha256, parameters, variables]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
     return "ai:" + hashlib.sha256(text.encode()).hexdigest()
@@ -67,7 +67,7 @@ class ResponseCache:
             from cashews.wrapper import Cache
 
             backend = Cache(name="responses")
-            options = {"size": 2_000, "check_interval": 30} if self._url.startswith("mem") else {}
+            options: dict[str, Any] = {"size": 2_000, "check_interval": 30} if self._url.startswith("mem") else {}
             # JSON, as a pickle in a shared cache would run whatever someone put there.
             backend.setup(self._url, pickle_type="json", **options)
             await backend.init()

@@ -20,7 +20,7 @@ HANDOVER = (
     "reply."
 )
 _SENTENCES = 3
-# Under this score no article is about the question. Questions about something else mostly stay below.
+# A BM25 score that questions about something else mostly stay below.
 _FLOOR = 4.5
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'“])")
 _LIST_ITEM = re.compile(r"^(?:[-*]|\d{1,2}[.)])\s+")
@@ -72,8 +72,8 @@ def draft(variables: Mapping[str, object]) -> tuple[str, bool]:
     sources = "\n".join(f"[{number}] {titles[number]}" for number in numbers)
     return (
         f"{greeting}\n\nthank you for your message. This is what our help pages say:\n\n"
-        f"{_quote(chosen)}\n\nIf this does not answer your question, just reply and a colleague will "
-        f"look into it.\n\n{closing}\n\n{DRAFTED_BY}\n{sources}"
+        f"{_quote(chosen)}\n\nIf this does not answer your question, just reply and a colleague "
+        f"will look into it.\n\n{closing}\n\n{DRAFTED_BY}\n{sources}"
     ), True
 
 

@@ -69,10 +69,14 @@ class Meter:
         )
         self._cache = metrics.counter("ai_cache_requests_total", "Look-ups", (*by_class, "result"))
         self._failures = metrics.counter(
-            "ai_model_failures_total", "Models that were passed over", (*by_class, "model", "reason")
+            "ai_model_failures_total",
+            "Models that were passed over",
+            (*by_class, "model", "reason"),
         )
         self._findings = metrics.counter("ai_findings_total", "What checks found", ("kind",))
-        self._breakers = metrics.gauge("ai_breaker_open", "1 while a model is left alone", ("model",))
+        self._breakers = metrics.gauge(
+            "ai_breaker_open", "1 while a model is left alone", ("model",)
+        )
 
     def failure(self, request_class: str, model: str, reason: str) -> None:
         self._failures.labels(request_class, model, reason).inc()

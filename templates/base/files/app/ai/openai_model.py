@@ -24,7 +24,7 @@ class OpenAIModel:
     """`name` is the model as the endpoint calls it, `base_url` ends with /v1 as a rule."""
 
     def __init__(
-        self, name: str, base_url: str, api_key: str | None, token_limit: TokenLimit = "max_tokens"
+        self, name: str, base_url: str, api_key: str | None, token_limit: TokenLimit
     ) -> None:
         self.name = name
         self._base_url = base_url
@@ -37,9 +37,7 @@ class OpenAIModel:
         from openai import AsyncOpenAI
 
         # Own servers often ask for no key; the SDK insists on one.
-        return AsyncOpenAI(
-            api_key=self._api_key or "none", base_url=self._base_url, max_retries=0
-        )
+        return AsyncOpenAI(api_key=self._api_key or "none", base_url=self._base_url, max_retries=0)
 
     async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelReply:
         async with _errors_mapped(deadline):

@@ -3,8 +3,8 @@
 A file has a YAML head between two `---` lines, then the blocks `system` and `user`:
 
     name, version   the file's stem, and a number that a reader can quote
-    variables       name -> JSON Schema, with two more keys: `default`, and `untrusted: true` for what
-                    a customer or caller wrote; such a variable may stand in the user block only
+    variables       name -> JSON Schema, with two more keys: `default`, and `untrusted: true` for
+                    what a customer wrote; such a variable may stand in the user block only
     output          JSON Schema of the answer; without it, the answer is text
 
 The system block holds `{{ canary }}`, a mark that no answer may repeat. `prompts.lock` has the
@@ -69,7 +69,7 @@ class Prompt:
         )
 
     def compile(self, variables: Mapping[str, object]) -> tuple[Message, ...]:
-        """Render the blocks. Raises PromptError when a variable is missing, unknown or of another type."""
+        """Render the blocks. Raises PromptError for a missing, unknown or wrong variable."""
         for error in self._validator.iter_errors(dict(variables)):
             at = ".".join(map(str, error.absolute_path)) or "variables"
             raise PromptError(f"prompt {self.name}: {at}: {error.message}")
@@ -92,7 +92,7 @@ class PromptSet(Mapping[str, Prompt]):
 
     @classmethod
     def load(cls, folder: Path) -> "PromptSet":
-        """Read `*.j2`. An absent folder is an empty set. Raises PromptError naming file and fault."""
+        """Read `*.j2`. No folder is an empty set. Raises PromptError naming file and fault."""
         return cls({path.stem: _read(path) for path in sorted(folder.glob("*.j2"))})
 
     def __getitem__(self, name: str) -> Prompt:
@@ -190,13 +190,14 @@ def _split(text: str) -> tuple[dict[str, Any], str]:
 def _check_blocks(
     environment: SandboxedEnvironment, tree: nodes.Template, variables: Mapping[str, Any]
 ) -> set[str]:
-    """Return the variables that the blocks use, after checking that each may stand where it does."""
+    """Return the variables that the blocks use; each must be one that may stand there."""
     blocks = {block.name: block for block in tree.find_all(nodes.Block)}
     if set(blocks) != set(BLOCKS):
         raise PromptError(f"expected the blocks {' and '.join(BLOCKS)}, found {sorted(blocks)}")
     used: dict[str, set[str]] = {}
     for name, block in blocks.items():
-        body = nodes.Template(block.body, lineno=1).set_environment(environment)
+        body = nodes.Template(block.body, lineno=1)
+        body.set_environment(environment)
         used[name] = meta.find_undeclared_variables(body)
         if unknown := sorted(used[name] - set(variables) - {"canary"}):
             raise PromptError(f"block {name} uses undeclared variables: {', '.join(unknown)}")

@@ -2,8 +2,8 @@
 
 The first line is the header with the pins. Then, in order of their key: `text` lines (messages that
 many requests share, stored once) and `call` lines. A call is found by the hash of the whole request
-and by how often that request came before, never by less. Whatever does not fit raises, and says what
-differs.
+and by how often that request came before, never by less. Whatever does not fit raises, and says
+what differs.
 """
 
 import hashlib
@@ -79,7 +79,7 @@ class RecordingModel:
             yield chunk
 
     def save(self, path: Path) -> None:
-        """Write the file in one step. The same calls give the same bytes, in whatever order they came."""
+        """Write the file in one step. The same calls give the same bytes, in any order."""
         texts: dict[str, str] = {}
         lines: list[dict[str, Any]] = []
         for (key, repeat), call in sorted(self._calls.items()):
@@ -89,7 +89,9 @@ class RecordingModel:
                 shared = len(content) >= _SHARED_FROM
                 if shared:
                     texts[digest] = content
-                messages.append({"role": role, **({"ref": digest} if shared else {"content": content})})
+                messages.append(
+                    {"role": role, **({"ref": digest} if shared else {"content": content})}
+                )
             lines.append(
                 {
                     "call": key,

@@ -18,13 +18,14 @@ _WEIGHTS = "4.0, 3.0, 1.0"
 # An article written for the intent that the ticket was given beats one that shares more words.
 _INTENT_BONUS = 10.0
 _MAX_TERMS = 64
-_STOP_WORDS = frozenset(
-    """a about after again am an and any are as at be because been but by can could did do does for
-    from get go got had has have hello help hi how i if in into is it its just know let like may me
-    my need no not now of on or our out please so some than thank thanks that the their them then
-    there they this to up us want was we were what when where which while who why will with would
-    you your""".split()
-)
+_STOP = """
+a about after again am an and any are as at be because been but by can could did do does for
+from get go got had has have hello help hi how i if in into is it its just know let like may me
+my need no not now of on or our out please so some than thank thanks that the their them then
+there they this to up us want was we were what when where which while who why will with would
+you your
+"""
+_STOP_WORDS = frozenset(_STOP.split())
 
 
 class KnowledgeError(ValueError):
@@ -41,7 +42,7 @@ class Article:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """An article that matches. `score` is BM25 with title weight, higher is better, plus the bonus."""
+    """An article that matches. `score` is BM25 with weights, plus the bonus; higher is better."""
 
     article_id: str
     title: str
@@ -136,14 +137,10 @@ def _build(articles: Iterable[Article]) -> sqlite3.Connection:
 def _parse(path: Path, content: bytes) -> Article:
     try:
         parts = content.decode().split("---\n", 2)
-        head = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
-        return Article(
-            str(head["id"]),
-            str(head["title"]),
-            tuple(map(str, head.get("intents") or ())),
-            parts[2].strip(),
-        )
-    except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
+        head = yaml.safe_load(parts[1])
+        intents = tuple(map(str, head.get("intents") or ()))
+        return Article(str(head["id"]), str(head["title"]), intents, parts[2].strip())
+    except (UnicodeDecodeError, yaml.YAMLError, IndexError, KeyError, AttributeError) as error:
         raise KnowledgeError(
             f"{path}: expected a head between two `---` lines with id, title and intents, "
             "then the text"

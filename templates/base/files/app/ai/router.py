@@ -42,13 +42,13 @@ class ExtractiveSpec(_Part):
 
 
 class OpenAISpec(_Part):
-    """An OpenAI-compatible endpoint. Without url and name it is not configured, and routes skip it."""
+    """An OpenAI-compatible endpoint. Without url and name, routes skip it."""
 
     kind: Literal["openai"]
     url: str = ""
     name: str = ""
     price: Price = Field(default=Price(), alias="price_per_million_usd")
-    token_limit: TokenLimit = "max_tokens"
+    token_limit: TokenLimit = "max_tokens"  # noqa: S105  no password
 
     @property
     def configured(self) -> bool:

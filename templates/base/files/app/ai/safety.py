@@ -25,18 +25,25 @@ _LEAK_LENGTH = 32
 HELD_BACK = 96
 
 _JAILBREAK = re.compile(
-    r"ignore (?:all |any |the |your |my )*(?:previous|prior|above|earlier|system)"
-    r"|disregard (?:all |any |the |your )*(?:previous|prior|above|instructions|rules)"
-    r"|forget (?:all |everything|your |the )*(?:instructions|rules|you were told)"
-    r"|(?:system|developer|hidden|initial|original) (?:prompt|message|instructions)"
-    r"|(?:reveal|repeat|print|show|output|tell me) (?:me )?(?:your|the) (?:\w{1,12} )?(?:prompt|instructions|rules)"
-    r"|you are (?:now|no longer)\b|pretend (?:to be|you are)|act as (?:if|an?|the)\b|role ?play"
-    r"|\bDAN\b|do anything now|jailbreak|developer mode|without (?:any )?(?:restrictions|filters)"
-    r"|</?(?:system|instructions?|ticket|assistant)>|\[/?INST\]|<\|im_(?:start|end)\|>",
+    r"(?:ignore|disregard|forget) (?:all |any |the |your |my |that |of |every){0,4}"
+    r"(?:previous|prior|above|earlier|system|instructions|rules|policy|help articles"
+    r"|you (?:are|were))"
+    r"|\b(?:your|these|hidden|initial|original|system|developer|new|following) "
+    r"(?:prompt|instructions?|rules?|guidelines|configuration|setup|message array)\b"
+    r"|\b(?:the|your|raw|this) (?:\w{1,12} )?(?:prompt|messages array|context window)\b|\bcanary\b"
+    r"|\byou are (?:now|no longer|speaking with)\b|\bpretend(?:ing)? (?:to be|you are)\b|role ?play"
+    r"|\bDAN\b|do anything now|jailbreak|\bas an? (?:ai|assistant) without\b"
+    r"|\b(?:debug|developer|admin|god) (?:mode|override)\b|"
+    r"|without (?:any )?(?:restrictions|filters|rules)"
+    r"|\b(?:say|write|print|spell|repeat|reply|answer|confirm|begin|start|end|finish|continue)"
+    r"(?: [\w,]{1,15}){0,5}:? ?['\"](?-i:[A-Z])"
+    r"|\b(?:print|spell|write|say|confirm with) (?:\w{1,12} ){0,4}"
+    r"(?-i:[A-Z0-9]{2,20}-[A-Z0-9-]{2,20})\b"
+    r"|</?(?:system|instructions?|ticket|assistant)>|\[/?INST\]|<\|\w{1,12}\|>",
     re.IGNORECASE,
 )
 _ASKS_FOR_SECRET = re.compile(
-    r"\b(?:send|tell|give|share|provide|e-?mail|text|reply with|confirm|enter)\b(?! (?:nobody|no one|anyone))"
+    r"\b(?:send|tell|give|share|provide|e-?mail|text|reply with|confirm|enter)\b"
     r"[^.?!\n]{0,40}\b(?:your|the) (?:full |current |complete |card |online |banking ){0,3}"
     r"(?:pin|cvv|cvc|password|passcode|card number|security code|one[ -]time (?:code|password))\b"
     r"[^.?!\n]{0,30}\b(?:to us|to me|by reply|by e-?mail|in your (?:reply|answer)|here|below)\b",
@@ -44,7 +51,8 @@ _ASKS_FOR_SECRET = re.compile(
 )
 _UNSAFE = re.compile(
     r"\bhow to (?:make|build) (?:a )?(?:bomb|explosive|weapon)s?\b"
-    r"|\b(?:kill|hurt|harm) yourself\b|\bas an? (?:evil|unrestricted|uncensored) (?:ai|assistant)\b",
+    r"|\b(?:kill|hurt|harm) yourself\b"
+    r"|\bas an? (?:evil|unrestricted|uncensored) (?:ai|assistant)\b",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>()\[\]\"']{3,200}", re.IGNORECASE)
@@ -62,7 +70,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class OutputRules:
-    """What an answer is checked against. `sources` may be quoted: articles, and the organisation's texts."""
+    """What an answer is checked against. `sources` may be quoted: they are ours."""
 
     canary: str
     confidential: tuple[str, ...] = ()
@@ -74,7 +82,9 @@ class OutputRules:
 def check_input(text: str) -> list[Finding]:
     """Return signs that the text wants to take over the model. They never block."""
     match = _JAILBREAK.search(text)
-    return [Finding("jailbreak", "the text tries to give instructions", blocks=False)] if match else []
+    return (
+        [Finding("jailbreak", "the text tries to give instructions", blocks=False)] if match else []
+    )
 
 
 def check_output(text: str, rules: OutputRules) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Where the gateway finds its files and its cache. The keys of models come from the environment too."""
+"""Where the gateway finds its files, its cache, and the keys of models."""
 
 import os
 from pathlib import Path
@@ -22,6 +22,6 @@ class AiSettings(BaseSettings):
 
 
 def api_key(model: str) -> str | None:
-    """Return the key of a model in models.yaml: `large` reads LARGE_MODEL_API_KEY. Never a file in git."""
+    """Return the key of a model in models.yaml: that of `large` is LARGE_MODEL_API_KEY."""
     name = f"{model.upper()}_MODEL_API_KEY"
     return os.environ.get(name) or dotenv_values(".env").get(name) or None
