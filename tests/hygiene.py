@@ -1,91 +1,87 @@
-"""What must hold of every rendered tree. `problems` lists what does not, by path."""
+"""What every file of a repository must be: used on all rendered trees, not in single tests."""
 
 import ast
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import yaml
 
-from greenlane.tree import Tree
+from greenlane.tree import File
 
-# What is left when a template was not rendered, or rendered half. Files that are templates
-# themselves, or have braces of their own, are looked at without those.
-LEFTOVER = re.compile(r"\{\{|\{%|\{#|\}\}|%\}|<<<<<<<|>>>>>>>")
-TEMPLATE_FOLDERS = {"templates", "prompts"}
-OWN_BRACES = {
-    "justfile": re.compile(r"\{\{ *[a-z_]+ *\}\}"),
-    ".yml": re.compile(r"\$\{\{.*?\}\}"),
-    ".yaml": re.compile(r"\$\{\{.*?\}\}|\$\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}"),
-}
-VENDORED = re.compile(r"\.min\.(js|css)$")
-BINARY = {".png", ".jpg", ".ico", ".woff2", ".npz", ".gz"}
+# Not written by us: kept byte for byte as published.
+_FOREIGN = re.compile(r"(^|/)(vendor|vendored)/|\.min\.(js|css)$|\.(csv|tar|svg)$|\.lock$")
+# just has braces of its own, and documents quote them; GitHub's follow a dollar.
+_BRACES = re.compile(r"(^|/)justfile$|\.just$|\.md$")
+_LINES = 400
 
 
-def problems(tree: Tree) -> list[str]:
-    """Each problem as `path: what`. Empty for a clean tree."""
-    found = []
-    for path, file in tree.items():
-        if PurePosixPath(path).suffix in BINARY:
-            continue
-        try:
-            text = file.content.decode()
-        except UnicodeDecodeError as error:
-            found.append(f"{path}: not UTF-8: {error}")
-            continue
-        found += [f"{path}: {problem}" for problem in _of_text(PurePosixPath(path), text)]
-    return found
+def problems(tree: Mapping[str, File], templates: Collection[str] = ()) -> list[str]:
+    """`path: what is wrong` for every file that is not as it should be.
+
+    Files in `templates` were rendered, so no template's mark may be left in them.
+    """
+    return [
+        f"{path}: {problem}"
+        for path, file in tree.items()
+        for problem in (
+            *_problems(path, file),
+            *(_leftovers(path, file) if path in templates else ()),
+        )
+    ]
 
 
-def _of_text(path: PurePosixPath, text: str) -> Iterator[str]:
-    if "\r" in text:
-        yield "has carriage returns"
-    if path.name == "__init__.py" and not text:
+def _leftovers(path: str, file: File) -> Iterator[str]:
+    for number, line in enumerate(file.content.decode().splitlines(), 1):
+        if re.search(r"\{%|\{#|(?<!\$)\{\{", line) and not _BRACES.search(path):
+            yield f"line {number} has a leftover of the template: {line.strip()}"
+
+
+def _problems(path: str, file: File) -> Iterator[str]:
+    if (file.mode & 0o111 != 0) != file.content.startswith(b"#!"):
+        yield "is executable without a first line `#!`, or the other way round"
+    if b"\0" in file.content or _FOREIGN.search(path):
         return
-    if not text.endswith("\n") or text.endswith("\n\n"):
-        yield "does not end with exactly one line break"
-    if not VENDORED.search(path.name):
-        yield from _of_lines(path, text)
-    if path.suffix in _PARSERS:
-        try:
-            _PARSERS[path.suffix](text)
-        except (ValueError, SyntaxError, yaml.YAMLError) as error:
-            yield f"is not valid: {error}"
+    try:
+        text = file.content.decode()
+    except UnicodeDecodeError:
+        yield "is neither UTF-8 nor binary"
+        return
+    yield from _layout(path, text)
+    yield from _parse(path, text)
 
 
-def _of_lines(path: PurePosixPath, text: str) -> Iterator[str]:
-    own = OWN_BRACES.get(path.name) or OWN_BRACES.get(path.suffix)
-    is_template = path.suffix in {".j2", ".html", ".mako"} or TEMPLATE_FOLDERS & set(path.parts)
+def _layout(path: str, text: str) -> Iterator[str]:
+    if "\r" in text:
+        yield "has CR line ends"
+    if text and not text.endswith("\n"):
+        yield "does not end with a line end"
+    if text.endswith("\n\n"):
+        yield "ends with an empty line"
+    if text.startswith("\n"):
+        yield "begins with an empty line"
     for number, line in enumerate(text.splitlines(), 1):
         if line != line.rstrip():
-            yield f"line {number} ends with spaces"
-        if path.suffix == ".py" or is_template:
-            continue
-        if match := LEFTOVER.search(own.sub("", line) if own else line):
-            yield f"line {number} has a leftover {match[0]!r}"
-    # Python and its templates have two blank lines of right.
-    if re.search(r"\n\n\n\n" if path.suffix in {".py", ".mako"} else r"\n\n\n", text):
-        yield "has several blank lines in a row"
+            yield f"line {number} ends with a space"
+        if re.match(r"(<<<<<<<|>>>>>>>|=======$)", line):
+            yield f"line {number} is a conflict marker"
+    if path.endswith(".py") and text.count("\n") > _LINES:
+        yield f"has more than {_LINES} lines"
 
 
-def _yaml(text: str) -> None:
-    for document in yaml.parse(text, Loader=yaml.SafeLoader):
-        del document
-    list(yaml.safe_load_all(text))
-
-
-def _json_lines(text: str) -> None:
-    for line in text.splitlines():
-        json.loads(line)
-
-
-_PARSERS: dict[str, Callable[[str], object]] = {
-    ".json": json.loads,
-    ".jsonl": _json_lines,
-    ".py": ast.parse,
-    ".toml": tomllib.loads,
-    ".yaml": _yaml,
-    ".yml": _yaml,
-}
+def _parse(path: str, text: str) -> Iterator[str]:
+    parsers: dict[str, Callable[[str], object]] = {
+        ".py": ast.parse,
+        ".json": json.loads,
+        ".jsonl": lambda lines: [json.loads(line) for line in lines.splitlines()],
+        ".toml": tomllib.loads,
+        ".yml": lambda document: list(yaml.safe_load_all(document)),
+        ".yaml": lambda document: list(yaml.safe_load_all(document)),
+    }
+    for suffix, parse in parsers.items():
+        if path.endswith(suffix):
+            try:
+                parse(text)
+            except (SyntaxError, ValueError, yaml.YAMLError) as error:
+                yield f"cannot be read: {error}"

@@ -28,6 +28,12 @@ def everything(kit: Kit, app: str, *sets: str) -> Answers:
     return resolve(kit, name="my-app", sets=[f"app={app}", f"modules={','.join(modules)}", *sets])
 
 
+def templates(kit: Kit, answers: Answers) -> set[str]:
+    """The paths that come from a template, in which nothing of it may be left."""
+    parts = kit.chosen(answers.app, answers.modules)
+    return {path for part in parts for path, source in part.files.items() if source.template}
+
+
 def write(tree: Tree, folder: Path) -> Path:
     """The tree as plain files in `folder`, modes included."""
     for path, file in tree.items():
