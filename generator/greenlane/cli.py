@@ -154,14 +154,14 @@ def new(
     short_help="From a name to a running, checked application.",
     epilog="""\b
 Examples:
-  greenlane start my-shop                       then open the address it prints
-  greenlane start my-shop --no-serve            stop after the gates
+  greenlane start my-shop                then open the address that it prints
+  greenlane start my-shop --no-serve     stop after the gates
   greenlane start my-shop --dest ~/work/shop --preset team
 
 \b
 A step that this machine cannot do (no uv, no network) is printed as an
-instruction at the end; the exit status is 0 then. It is 1 when the set-up of
-the project or one of its gates fails.""",
+instruction at the end; the exit status is 0 then. It is 1 when the set-up
+of the project or one of its gates fails.""",
 )
 @click.argument("name", required=False)
 @click.option(

@@ -66,11 +66,11 @@ def test_the_printed_command_never_asks(greenlane: Greenlane, small_kit: Path) -
 
 
 def test_answers_of_another_project(greenlane: Greenlane, small_kit: Path) -> None:
-    greenlane.ok("new", "a", "--kit", small_kit, "--with", "webhooks", "--set", "signer=Bob")
-    record = greenlane.folder / "a/.greenlane/project.yml"
-    data = greenlane.document("new", "b", "--kit", small_kit, "--answers", record)
+    greenlane.ok("new", "old", "--kit", small_kit, "--with", "webhooks", "--set", "signer=Bob")
+    record = greenlane.folder / "old/.greenlane/project.yml"
+    data = greenlane.document("new", "next", "--kit", small_kit, "--answers", record)
     assert data["answers"]["signer"] == "Bob"
-    assert data["answers"]["project_name"] == "b"
+    assert data["answers"]["project_name"] == "next"
     assert data["modules"] == ["audit", "jobs", "webhooks"]
 
 
