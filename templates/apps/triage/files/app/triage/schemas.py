@@ -5,7 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.triage.models import Decision, Priority, Status
+from app.triage.models import Decision, Status
+from app.triage.priority import Priority
 
 TicketText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)
@@ -36,14 +37,22 @@ class Accepted(BaseModel):
     events_url: str
 
 
+class CitationView(BaseModel):
+    """The help article behind [number] in a draft."""
+
+    number: int
+    article_id: str
+    title: str
+
+
 class DraftView(BaseModel):
-    """The drafted answer. `citations` are ids of help articles, in the order of [1], [2]..."""
+    """The drafted answer; personal data stays masked."""
 
     model_config = ConfigDict(from_attributes=True)
 
     state: str
     text: str
-    citations: list[str]
+    citations: list[CitationView]
     findings: list[str]
     model: str | None
     route: str | None
