@@ -1,0 +1,104 @@
+"""The first commit of a new repository, independent of how the user's git is set up."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+# What git sets for the hooks it runs, and `-c` on its command line: inherited from an outer git,
+# they would make the first commit land in the outer repository.
+_LOCAL = re.compile(
+    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|ATTR_SOURCE|CEILING_DIRECTORIES|COMMON_DIR|CONFIG|CONFIG_COUNT"
+    "|CONFIG_PARAMETERS|DEFAULT_HASH|DIR|GLOB_PATHSPECS|GRAFT_FILE|ICASE_PATHSPECS"
+    "|IMPLICIT_WORK_TREE|INDEX_FILE|LITERAL_PATHSPECS|NAMESPACE|NOGLOB_PATHSPECS"
+    "|NO_REPLACE_OBJECTS|OBJECT_DIRECTORY|PREFIX|QUARANTINE_PATH|REPLACE_REF_BASE|SHALLOW_FILE"
+    "|TEMPLATE_DIR|WORK_TREE)"
+)
+# Signing would ask for a passphrase, hooks and filters are for other repositories, global ignore
+# rules would leave files out, and conversion of line ends would change them.
+_SETTINGS = {
+    "commit.gpgSign": "false",
+    "core.attributesFile": os.devnull,
+    "core.autocrlf": "false",
+    "core.excludesFile": os.devnull,
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.safecrlf": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "user.useConfigOnly": "true",
+}
+_NEUTRAL = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "greenlane"), ("EMAIL", "greenlane@localhost"))
+}
+_SECONDS = 120
+
+
+class GitError(Exception):
+    """git is missing, too old, or refused; the text is its last line."""
+
+
+def first_commit(folder: Path, message: str) -> str:
+    """Make `folder` a repository on the branch main with everything in it committed.
+
+    Returns the id of the commit. The user's name and address are used when git knows them,
+    otherwise a neutral author. Raises GitError, and leaves no half-made .git behind.
+    """
+    try:
+        _git(folder, "init", "--quiet", "--initial-branch=main", "--template=")
+        # Everything, ignored or not: the repository decided already what it holds.
+        _git(folder, "add", "--all", "--force", ".")
+        commit = ("commit", "--quiet", "--no-verify", f"--message={message}")
+        try:
+            _git(folder, *commit)
+        except GitError:
+            _git(folder, *commit, env=_NEUTRAL)
+        return (folder / ".git/refs/heads/main").read_text().strip()
+    except (GitError, OSError) as error:
+        import shutil
+
+        shutil.rmtree(folder / ".git", ignore_errors=True)
+        raise error if isinstance(error, GitError) else GitError(str(error)) from None
+
+
+def outer_work_tree(dest: Path) -> Path | None:
+    """The git work tree that `dest` would be part of; None when there is none or it ignores it."""
+    for folder in dest.absolute().parents:
+        if (folder / ".git").exists():
+            return None if _is_ignored(folder, dest) else folder
+    return None
+
+
+def _is_ignored(work_tree: Path, dest: Path) -> bool:
+    try:
+        _git(work_tree, "check-ignore", "--quiet", f"{dest.absolute()}/")
+    except GitError:
+        return False
+    return True
+
+
+def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
+    settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+    kept = {key: value for key, value in os.environ.items() if not _LOCAL.fullmatch(key)}
+    try:
+        done = subprocess.run(
+            ["git", *settings, *arguments],
+            cwd=folder,
+            env={**kept, "GIT_TERMINAL_PROMPT": "0", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError("git is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {arguments[0]} took more than {_SECONDS} s") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise GitError(lines[-1] if lines else f"git {arguments[0]} ended with {done.returncode}")
+    return done.stdout
