@@ -155,6 +155,11 @@ class Gateway:
                 503, "The small model is not ready", f"{error}. Train it: app model train"
             ) from error
 
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The configured models by their name in models.yaml; to be wrapped, not to be called."""
+        return self._caller.models
+
     async def ready(self) -> str | None:
         """Return None when requests can be answered, else the reason."""
         routes = {model for spec in self.config.request_classes.values() for model in spec.route}

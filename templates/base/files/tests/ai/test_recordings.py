@@ -36,7 +36,12 @@ async def recorded(endpoint: FakeOpenAI, tmp_path: Path) -> Path:
     """Two repeats of one request, another one, and a stream."""
     live = OpenAIModel("big", endpoint.url, None, "max_tokens")
     recorder = RecordingModel(live, PINS)
-    endpoint.answers = [Answer("first"), Answer("second"), Answer("other"), Answer("piece by piece")]
+    endpoint.answers = [
+        Answer("first"),
+        Answer("second"),
+        Answer("other"),
+        Answer("piece by piece"),
+    ]
     await recorder.complete(request(), soon())
     await recorder.complete(request(), soon())
     await recorder.complete(request("Another"), soon())
@@ -117,7 +122,9 @@ async def test_once_more_than_recorded_is_a_miss_until_rewound(recorded: Path) -
         (Pins("big", "openai-1", "xyz"), "prompts: recorded 'abc', now 'xyz'"),
     ],
 )
-async def test_a_differing_pin_refuses_the_file(recorded: Path, pins: Pins, difference: str) -> None:
+async def test_a_differing_pin_refuses_the_file(
+    recorded: Path, pins: Pins, difference: str
+) -> None:
     with pytest.raises(PinMismatch, match=difference):
         ReplayModel(recorded, pins)
 
