@@ -39,7 +39,16 @@ _CONTRACTIONS = (
     ("'s", " is"),
 )
 # What numpy, zipfile and json raise on a file that is cut short, altered or something else.
-_DAMAGE = (ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 _GRAM_SIZES = range(2, 6)
 _PAIR_DISTANCE = 6
@@ -115,37 +124,41 @@ class Classifier:
         except OSError as error:
             raise ModelFileError(f"cannot read the model file {path}: {error.strerror}") from error
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                header = json.loads(archive["header"].tobytes())
-                if header["format_version"] != FORMAT_VERSION:
-                    raise ModelFileError(
-                        f"{path} has format version {header['format_version']}, this code reads "
-                        f"{FORMAT_VERSION}: train it again"
-                    )
-                names = archive["vocabulary"].tobytes().decode().split("\n")
-                idf, scale = archive["idf"], archive["scale"]
-                weights, bias = archive["weights"], archive["bias"]
-                if not (
-                    idf.shape == scale.shape == (len(names),)
-                    and bias.shape == (len(header["labels"]),)
-                    and weights.shape == idf.shape + bias.shape
-                ):
-                    raise ValueError("the arrays do not fit each other")
-                return cls(
-                    labels=tuple(header["labels"]),
-                    threshold=header["threshold"],
-                    header=header,
-                    sha256=hashlib.sha256(content).hexdigest(),
-                    _index={name: row for row, name in enumerate(names)},
-                    _idf=idf,
-                    _unseen_idf=header["unseen_idf"],
-                    _scale=scale,
-                    _weights=weights,
-                    _bias=bias,
-                    _temperature=header["temperature"],
-                )
+            return cls._parse(path, content)
         except _DAMAGE as error:
             raise ModelFileError(f"{path} is damaged or no model file: train it again") from error
+
+    @classmethod
+    def _parse(cls, path: Path, content: bytes) -> Self:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            header = json.loads(archive["header"].tobytes())
+            if header["format_version"] != FORMAT_VERSION:
+                raise ModelFileError(
+                    f"{path} has format version {header['format_version']}, this code reads "
+                    f"{FORMAT_VERSION}: train it again"
+                )
+            names = archive["vocabulary"].tobytes().decode().split("\n")
+            idf, scale = archive["idf"], archive["scale"]
+            weights, bias = archive["weights"], archive["bias"]
+            if not (
+                idf.shape == scale.shape == (len(names),)
+                and bias.shape == (len(header["labels"]),)
+                and weights.shape == idf.shape + bias.shape
+            ):
+                raise ValueError("the arrays do not fit each other")
+            return cls(
+                labels=tuple(header["labels"]),
+                threshold=header["threshold"],
+                header=header,
+                sha256=hashlib.sha256(content).hexdigest(),
+                _index={name: row for row, name in enumerate(names)},
+                _idf=idf,
+                _unseen_idf=header["unseen_idf"],
+                _scale=scale,
+                _weights=weights,
+                _bias=bias,
+                _temperature=header["temperature"],
+            )
 
     def predict(self, text: str) -> Prediction:
         """Classify one text. A text without any known feature gets confidence 0 and escalates."""

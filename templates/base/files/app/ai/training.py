@@ -35,7 +35,10 @@ class Recipe:
     min_cases: int = 3  # a feature in fewer cases is treated as unseen
     penalty: float = 2.0  # C of the support vector machine
     folds: int = 5
-    kept: float = 0.71  # share of queries the model answers itself
+    class_weight: str = "balanced"  # rare categories count as much as common ones
+    # Share of queries above the threshold. The models of the folds know a fifth less and are less
+    # sure: the finished model keeps about three points more, 0.71.
+    kept: float = 0.68
     seed: int = 0
 
 
@@ -176,7 +179,9 @@ def _weigh(presence: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
 
 
 def _fit(matrix: csr_matrix, targets: NDArray[np.intp]) -> _Linear:
-    machine = LinearSVC(C=RECIPE.penalty, dual=True, random_state=RECIPE.seed)
+    machine = LinearSVC(
+        C=RECIPE.penalty, class_weight=RECIPE.class_weight, dual=True, random_state=RECIPE.seed
+    )
     machine.fit(matrix, targets)
     weights, bias = machine.coef_, machine.intercept_
     if len(bias) == 1:  # two labels share one machine

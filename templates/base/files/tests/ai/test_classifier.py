@@ -218,6 +218,17 @@ def test_load_refuses_a_damaged_file(model: Path, tmp_path: Path, position: floa
         Classifier.load(path)
 
 
+def test_load_refuses_an_unknown_compression(model: Path, tmp_path: Path) -> None:
+    content = bytearray(model.read_bytes())
+    method = content.index(b"PK\x01\x02") + 10
+    content[method : method + 2] = b"\x63\x00"
+    path = tmp_path / "model.npz"
+    path.write_bytes(content)
+
+    with pytest.raises(ModelFileError, match="damaged"):
+        Classifier.load(path)
+
+
 def test_load_refuses_half_a_file(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(model.read_bytes()[: model.stat().st_size // 2])
