@@ -1,6 +1,7 @@
 """Recordings: made over HTTP, replayed without it, and never answering for something else."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ SYSTEM = "You sort support tickets. " * 20
 
 def request(text: str = "Hello", **changes) -> ModelRequest:
     messages = (Message("system", SYSTEM), Message("user", text))
-    return ModelRequest(**{"model": "big", "messages": messages, "max_tokens": 50, **changes})
+    return replace(ModelRequest("big", messages, 50), **changes)
 
 
 def soon() -> Deadline:
