@@ -7,7 +7,6 @@ from app.services import Services
 
 def setup(app: FastAPI, services: Services) -> None:
     # Imported here, so that a module that needs only a part does not load the pages.
-    from app.ai.retrieval import KnowledgeBase
     from app.triage import pages, presentation, routes
     from app.triage.feed import Feed
     from app.triage.settings import TriageSettings
@@ -16,7 +15,6 @@ def setup(app: FastAPI, services: Services) -> None:
     feed = Feed(services.database, settings.feed_poll_s)
     services.lifespans.append(feed.lifespan)
     app.state.triage_feed = feed
-    app.state.triage_knowledge = KnowledgeBase(settings.knowledge_path)
     app.mount(presentation.STATIC_URL, presentation.static_files(), name="triage-static")
     app.include_router(routes.router)
     app.include_router(pages.streams)

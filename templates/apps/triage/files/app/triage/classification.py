@@ -11,5 +11,6 @@ def classify_as(ticket: Ticket, intent: str) -> None:
     ticket.intent = entry.name
     ticket.family = entry.family
     ticket.team = entry.team
-    ticket.priority = priority_of(entry.priority, ticket.masked_text)
-    ticket.priority_rank = rank_of(ticket.priority)
+    priority = priority_of(entry.priority, ticket.masked_text)
+    ticket.priority = priority
+    ticket.priority_rank = rank_of(priority)

@@ -1,13 +1,14 @@
 """The table of intents: what a ticket is about decides who answers it and how soon."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import yaml
 
-from app.triage.priority import PRIORITIES
+from app.ai.retrieval import Article
+from app.triage.priority import PRIORITIES, Priority
 
 TABLE = Path(__file__).parent / "intents.yaml"
 
@@ -19,12 +20,12 @@ class Intent:
     name: str
     family: str
     team: str
-    priority: str
+    priority: Priority
 
     @property
     def title(self) -> str:
-        """The name in words: "card arrival"."""
-        return self.name.strip("?").replace("_", " ").lower()
+        """The name in words: "Card arrival"."""
+        return self.name.strip("?").replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,17 @@ def load(path: Path) -> IntentTable:
             if value not in known:
                 raise ValueError(f"{path.name}: {intent.name} has the unknown {kind} {value!r}")
     return IntentTable(teams, families, intents)
+
+
+def mistakes(table: IntentTable, articles: Iterable[Article]) -> list[str]:
+    """Return a line for each intent without an article, and each that only articles know."""
+    covered = {intent: article.id for article in articles for intent in article.intents}
+    return [
+        f"{name}: no help article is for it" for name in table.intents.keys() - covered.keys()
+    ] + [
+        f"{covered[name]}: the intent {name} is not in the table"
+        for name in covered.keys() - table.intents.keys()
+    ]
 
 
 @cache

@@ -1,17 +1,17 @@
 """Tables of triage. `Ticket.text` is the only column that holds what a customer wrote unmasked."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
+from app.triage.priority import Priority
 
 Status = Literal["received", "working", "ready", "failed", "answered", "rejected"]
 OPEN: tuple[Status, ...] = ("received", "working", "ready", "failed")
 CLOSED: tuple[Status, ...] = ("answered", "rejected")
-Priority = Literal["low", "normal", "high", "urgent"]
 Decision = Literal["accept", "edit", "reject"]
 
 
@@ -64,7 +64,11 @@ class Ticket(Base):
 
 
 class Draft(Base):
-    """The answer written for a ticket; at most one. `attempt` fences off a writer that lost its turn."""
+    """The answer written for a ticket; at most one, and masked.
+
+    `attempt` fences off a writer that lost its turn. `citations` are {"number", "article_id",
+    "title"}, for each [number] in the text.
+    """
 
     __tablename__ = "drafts"
 
@@ -75,7 +79,7 @@ class Draft(Base):
     attempt: Mapped[int]
     state: Mapped[Literal["writing", "done"]] = mapped_column(String(8))
     text: Mapped[str] = mapped_column(Text)
-    citations: Mapped[list[str]] = mapped_column(JSON)
+    citations: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     findings: Mapped[list[str]] = mapped_column(JSON)
     model: Mapped[str | None] = mapped_column(String(128))
     route: Mapped[str | None] = mapped_column(String(16))

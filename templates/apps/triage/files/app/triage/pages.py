@@ -1,4 +1,4 @@
-"""The inbox: pages rendered on the server, kept up to date by streams, usable without JavaScript."""
+"""The inbox: pages made on the server, kept fresh by streams, usable without JavaScript."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -16,20 +16,24 @@ from app.core.db import ReaderDep, SessionDep
 from app.core.principal import Principal, PrincipalDep
 from app.core.problems import AppError
 from app.triage import repository, service
-from app.triage.models import Decision, Draft, Feedback, Priority, Status, Ticket
+from app.triage.intents import table
+from app.triage.models import Decision, Draft, Feedback, Status, Ticket
 from app.triage.presentation import PageRoute, fragment, render
+from app.triage.priority import PRIORITIES
 from app.triage.repository import Filters
 from app.triage.routes import FeedDep, ServicesDep, known_ticket
 from app.triage.schemas import NewFeedback
 from app.triage.settings import TriageSettings
 from app.triage.streams import KEEP_ALIVE_S, Snapshot, watch
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(
+    route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse
+)
 streams = APIRouter(include_in_schema=False)
 
 
 def knowledge_of(request: Request) -> KnowledgeBase:
-    return request.app.state.triage_knowledge
+    return request.app.state.services.gateway.knowledge
 
 
 KnowledgeDep = Annotated[KnowledgeBase, Depends(knowledge_of)]
@@ -69,7 +73,7 @@ class View:
             state=one_of("state", ("open", "done", "all"), "open"),
             status=one_of("status", get_args(Status)),
             team=one_of("team", teams),
-            priority=one_of("priority", get_args(Priority)),
+            priority=one_of("priority", PRIORITIES),
             customer=parameters.get("customer", "")[:64],
             order=one_of("order", get_args(repository.Order), "newest"),
             cursor=parameters.get("cursor", "")[:300],
@@ -96,13 +100,11 @@ class View:
         if changes and "cursor" not in changes:
             values["cursor"] = ""
         defaults = View()
-        return urlencode(
-            {k: v for k, v in values.items() if v != getattr(defaults, k)}
-        )
+        return urlencode({k: v for k, v in values.items() if v != getattr(defaults, k)})
 
 
 def view_of(request: Request) -> View:
-    return View.of(request.query_params, service.table().teams)
+    return View.of(request.query_params, table().teams)
 
 
 ViewDep = Annotated[View, Depends(view_of)]
@@ -151,29 +153,21 @@ async def inbox_events(feed: FeedDep, principal: PrincipalDep) -> AsyncIterator[
 
 
 @router.get("/inbox/{ticket_id}")
-async def ticket_page(
-    ticket_id: str, session: ReaderDep, principal: PrincipalDep, knowledge: KnowledgeDep
-) -> HTMLResponse:
+async def ticket_page(ticket_id: str, session: ReaderDep, principal: PrincipalDep) -> HTMLResponse:
     """A ticket, its draft and what can be done with it."""
     ticket = await repository.ticket(session, principal.tenant, ticket_id)
     before, after = await repository.neighbours(session, principal.tenant, ticket)
-    context = _work(
-        ticket,
-        await repository.draft(session, principal.tenant, ticket_id),
-        await repository.feedback(session, principal.tenant, ticket_id),
-        knowledge,
-    )
+    draft = await repository.draft(session, principal.tenant, ticket_id)
+    feedback = await repository.feedback(session, principal.tenant, ticket_id)
+    context = _work(ticket, draft, feedback)
     return render("ticket.html", before=before, after=after, **context)
 
 
-def _work(
-    ticket: Ticket, draft: Draft | None, feedback: Feedback | None, knowledge: KnowledgeBase
-) -> dict[str, Any]:
+def _work(ticket: Ticket, draft: Draft | None, feedback: Feedback | None) -> dict[str, Any]:
     return {
         "ticket": ticket,
         "draft": draft,
         "feedback": feedback,
-        "knowledge": knowledge,
         "is_final": Snapshot(ticket, draft).is_final,
     }
 
@@ -188,14 +182,13 @@ async def ticket_events(
     services: ServicesDep,
     feed: FeedDep,
     principal: PrincipalDep,
-    knowledge: KnowledgeDep,
 ) -> AsyncIterator[ServerSentEvent]:
-    """HTML as it comes: `facts` and `draft` while the ticket is worked on, then `work` and `done`."""
+    """HTML as it comes: `facts` and `draft` during the work, then `work` and `done`."""
     async for current in watch(services, feed, principal, ticket_id):
         if current is None:
             yield ServerSentEvent(comment="quiet")
             continue
-        context = _work(current.ticket, current.draft, None, knowledge)
+        context = _work(current.ticket, current.draft, None)
         if current.is_final:
             yield _html("work", "_work.html", context)
             yield ServerSentEvent(event="done", raw_data="")
@@ -228,7 +221,9 @@ async def decide(
             reason=reason or None if decision == "reject" else None,
         )
     except ValidationError:
-        raise AppError(422, "The answer is empty", "Write an answer, or reject the draft.") from None
+        raise AppError(
+            422, "The answer is empty", "Write an answer, or reject the draft."
+        ) from None
     await service.give_feedback(session, principal, ticket_id, feedback)
     return RedirectResponse(f"/inbox/{ticket_id}", 303)
 
@@ -247,5 +242,7 @@ async def help_article(
     """A help article, as drafts cite it."""
     article = knowledge.articles.get(article_id)
     if article is None:
-        raise AppError(404, "No such article", "It may have been renamed; see the list of articles.")
+        raise AppError(
+            404, "No such article", "It may have been renamed; see the list of articles."
+        )
     return render("article.html", article=article)

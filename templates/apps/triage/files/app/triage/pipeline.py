@@ -5,7 +5,7 @@ worker held. Each run takes the next attempt of the draft; an older one notices 
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import structlog
 
@@ -19,6 +19,10 @@ from app.triage.models import CLOSED, Draft, Ticket
 from app.triage.settings import TriageSettings
 
 log = structlog.get_logger(__name__)
+
+# Request classes of models.yaml.
+CLASSIFY = "triage.classify"
+DRAFT = "triage.draft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class _Work:
         return Principal(self.tenant, "triage")
 
 
-class _Superseded(Exception):
+class _SupersededError(Exception):
     """Another run took the ticket over, or a person closed it."""
 
 
@@ -51,10 +55,15 @@ async def run(services: Services, ticket_id: str) -> None:
         intent = await _classify(services, work)
         completion = await _write(services, work, intent)
         await _finish(services, work, completion)
-    except _Superseded:
+    except _SupersededError:
         log.info("triage_superseded", ticket_id=ticket_id, attempt=work.attempt)
         return
     log.info("triage_done", ticket_id=ticket_id, intent=intent, model=completion.model)
+
+
+def draft_variables(text: str, intent: str) -> dict[str, object]:
+    """What the prompt of a draft is compiled from; the articles are added by the gateway."""
+    return {"text": text, "intent": intent, "organisation": TriageSettings().organisation}
 
 
 async def fail(services: Services, ticket_id: str) -> None:
@@ -91,13 +100,11 @@ async def _begin(services: Services, ticket_id: str) -> _Work | None:
 
 
 async def _classify(services: Services, work: _Work) -> str:
-    result = await services.gateway.classify(
-        "triage.classify", work.text, principal=work.principal
-    )
+    result = await services.gateway.classify(CLASSIFY, work.text, principal=work.principal)
     async with services.database.session() as session:
         ticket = await session.get_one(Ticket, work.ticket_id)
         if ticket.status != "working":
-            raise _Superseded
+            raise _SupersededError
         classify_as(ticket, result.label)
         ticket.confidence = result.confidence
         ticket.is_unsure = result.needs_person
@@ -108,21 +115,24 @@ async def _classify(services: Services, work: _Work) -> str:
 
 async def _write(services: Services, work: _Work, intent: str) -> Completion:
     """Stream the draft into its row, a few times a second and not at every piece."""
-    settings = TriageSettings()
+    interval = TriageSettings().draft_write_interval_s
     written, text = time.monotonic(), ""
     pieces = services.gateway.stream(
-        "triage.draft",
-        {"text": work.text, "intent": intent, "organisation": settings.organisation},
-        principal=work.principal,
+        DRAFT, draft_variables(work.text, intent), principal=work.principal
     )
+    completion: Completion | None = None
     async for piece in pieces:
         if isinstance(piece, Completion):
-            return piece
+            # Read on to the end all the same: only then does the gateway count it as a success.
+            completion = piece
+            continue
         text += piece
-        if time.monotonic() - written >= settings.draft_write_interval_s:
+        if time.monotonic() - written >= interval:
             await _store(services, work, text=text)
             written = time.monotonic()
-    raise RuntimeError("the gateway's stream ended without a completion")
+    if completion is None:
+        raise RuntimeError("the gateway's stream ended without a completion")
+    return completion
 
 
 async def _finish(services: Services, work: _Work, completion: Completion) -> None:
@@ -134,7 +144,7 @@ async def _finish(services: Services, work: _Work, completion: Completion) -> No
             work.attempt,
             state="done",
             text=completion.text,
-            citations=list(completion.citations),
+            citations=[asdict(citation) for citation in completion.citations],
             findings=[finding.kind for finding in completion.findings],
             model=completion.model,
             route=completion.route,
@@ -145,11 +155,11 @@ async def _finish(services: Services, work: _Work, completion: Completion) -> No
             latency_ms=completion.latency_ms,
         )
         if not done:
-            raise _Superseded
+            raise _SupersededError
         await repository.touch(session, work.ticket_id, status="ready")
 
 
 async def _store(services: Services, work: _Work, *, text: str) -> None:
     async with services.database.session() as session:
         if not await repository.write_draft(session, work.ticket_id, work.attempt, text=text):
-            raise _Superseded
+            raise _SupersededError

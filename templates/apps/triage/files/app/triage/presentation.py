@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,10 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.staticfiles import StaticFiles
 
-from app.ai.retrieval import KnowledgeBase
+from app.ai import pii
+from app.ai.safety import SPOKEN
 from app.core.db import utcnow
 from app.core.problems import AppError
 from app.triage.intents import table
+from app.triage.models import Ticket
 from app.triage.settings import TriageSettings
 
 _HERE = Path(__file__).parent
@@ -99,14 +101,20 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        age=age, answer=answer, article=article, intent_title=intent_title, percent=percent
+        age=age,
+        answer=answer,
+        article=article,
+        intent_title=intent_title,
+        percent=percent,
+        spoken=spoken,
     )
-    made.globals.update(
-        organisation=TriageSettings().organisation,
-        static=static,
-        status_titles=STATUS_TITLES,
-        table=table(),
-    )
+    shared: dict[str, Any] = {
+        "organisation": TriageSettings().organisation,
+        "static": static,
+        "status_titles": STATUS_TITLES,
+        "table": table(),
+    }
+    made.globals.update(shared)
     return made
 
 
@@ -136,6 +144,11 @@ def age(moment: datetime) -> str:
     return "now"
 
 
+def spoken(text: str, ticket: Ticket) -> str:
+    """A masked text for the person who answers: names are back, all else stays masked."""
+    return pii.unmask(text, pii.mask(ticket.text).vault, SPOKEN)
+
+
 def article(text: str) -> Markup:
     """Paragraphs of a help article."""
     return Markup("\n").join(
@@ -143,19 +156,18 @@ def article(text: str) -> Markup:
     )
 
 
-def answer(text: str, citations: Sequence[str], knowledge: KnowledgeBase) -> Markup:
-    """Paragraphs of a draft, with [1] linking to the first article of `citations`."""
+def answer(text: str, citations: Sequence[Mapping[str, Any]]) -> Markup:
+    """Paragraphs of a draft, each [number] linking to the article it cites."""
+    cited = {citation["number"]: citation for citation in citations}
 
     def link(match: re.Match[str]) -> str:
-        number = int(match[1])
-        if not 1 <= number <= len(citations):
+        citation = cited.get(int(match[1]))
+        if citation is None:
             return match[0]
-        id_ = citations[number - 1]
-        found = knowledge.articles.get(id_)
         return str(
-            Markup('<a class="cite" href="/help/{}" title="{}">[{}]</a>').format(
-                id_, found.title if found else id_, number
-            )
+            Markup(
+                '<a class="cite" href="/help/{article_id}" title="{title}">[{number}]</a>'
+            ).format(**citation)
         )
 
     blocks = []

@@ -1,9 +1,12 @@
 """How soon a ticket is answered: the intent's base priority, raised by what the customer says."""
 
 import re
+from typing import Literal, get_args
+
+Priority = Literal["low", "normal", "high", "urgent"]
 
 # From least to most pressing; the order in which an inbox is worked off, turned around.
-PRIORITIES = ("low", "normal", "high", "urgent")
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
 # Somebody else may be spending the customer's money now.
 _AT_RISK = re.compile(
@@ -19,7 +22,7 @@ _PRESSING = re.compile(
 )
 
 
-def priority_of(base: str, text: str) -> str:
+def priority_of(base: Priority, text: str) -> Priority:
     """Return the priority of a ticket: `base` or higher, never lower.
 
     Words of theft or fraud make it urgent; words of haste raise it by one step.
@@ -32,6 +35,6 @@ def priority_of(base: str, text: str) -> str:
     return PRIORITIES[step]
 
 
-def rank_of(priority: str) -> int:
+def rank_of(priority: Priority) -> int:
     """0 for the most pressing, so that sorting ascending puts it first."""
     return len(PRIORITIES) - 1 - PRIORITIES.index(priority)

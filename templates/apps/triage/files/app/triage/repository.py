@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import utcnow
 from app.core.problems import AppError
-from app.triage.models import CLOSED, OPEN, Draft, Feedback, Priority, Status, Ticket
+from app.triage.models import CLOSED, OPEN, Draft, Feedback, Status, Ticket
+from app.triage.priority import Priority
 
 Order = Literal["newest", "urgent"]
 
@@ -71,7 +72,7 @@ async def page(
     return tickets[:limit], _cursor(order, last)
 
 
-def _ordered(statement: Select[tuple[Ticket]], order: Order) -> Select[tuple[Ticket]]:
+def _ordered(statement: Select[Ticket], order: Order) -> Select[Ticket]:
     if order == "urgent":
         return statement.order_by(Ticket.priority_rank, Ticket.created_at, Ticket.id)
     return statement.order_by(Ticket.created_at.desc(), Ticket.id.desc())
@@ -139,10 +140,8 @@ async def feedback(session: AsyncSession, tenant: str, ticket_id: str) -> Feedba
     )
 
 
-async def write_draft(
-    session: AsyncSession, ticket_id: str, attempt: int, **values: Any
-) -> bool:
-    """Change the draft that `attempt` is writing. False, and nothing changed, when another took over."""
+async def write_draft(session: AsyncSession, ticket_id: str, attempt: int, **values: Any) -> bool:
+    """Change the draft that `attempt` is writing. False when another took over."""
     written = await session.scalar(
         update(Draft)
         .where(Draft.ticket_id == ticket_id, Draft.attempt == attempt, Draft.state == "writing")
@@ -209,9 +208,7 @@ async def neighbours(
         Ticket.created_at < current.created_at,
         and_(Ticket.created_at == current.created_at, Ticket.id < current.id),
     )
-    before = await session.scalar(
-        base.where(newer).order_by(Ticket.created_at, Ticket.id).limit(1)
-    )
+    before = await session.scalar(base.where(newer).order_by(Ticket.created_at, Ticket.id).limit(1))
     after = await session.scalar(
         base.where(older).order_by(Ticket.created_at.desc(), Ticket.id.desc()).limit(1)
     )

@@ -12,7 +12,8 @@ from app.core.principal import PrincipalDep
 from app.services import Services
 from app.triage import repository, service
 from app.triage.feed import Feed
-from app.triage.models import Draft, Feedback, Priority, Status, Ticket
+from app.triage.models import Draft, Feedback, Status, Ticket
+from app.triage.priority import Priority
 from app.triage.repository import Filters
 from app.triage.schemas import (
     Accepted,
@@ -105,9 +106,7 @@ async def give_feedback(
     return await idempotency.once(201, create)
 
 
-async def known_ticket(
-    ticket_id: str, services: ServicesDep, principal: PrincipalDep
-) -> Snapshot:
+async def known_ticket(ticket_id: str, services: ServicesDep, principal: PrincipalDep) -> Snapshot:
     # Before the stream opens: an error can still become a status.
     return await snapshot(services, principal, ticket_id)
 

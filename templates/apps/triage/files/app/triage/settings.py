@@ -10,7 +10,6 @@ class TriageSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRIAGE_", env_file=".env", extra="ignore")
 
     organisation: str = Field(default="Example Bank", min_length=1, max_length=100)
-    knowledge_path: Path = Field(default=Path("knowledge"), description="The help articles")
     training_path: Path = Field(
         default=Path("datasets/banking77_train.csv"), description="Where `app seed` takes its texts"
     )
