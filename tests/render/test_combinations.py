@@ -99,10 +99,14 @@ def test_rendered_again_from_a_kit_loaded_again_all_bytes_are_the_same(
 
 
 def test_all_are_formatted_and_linted(drawn: list[tuple[Answers, Tree]], tmp_path: Path) -> None:
-    """Each by its own pyproject.toml: ruff takes the nearest one."""
+    """Each by its own pyproject.toml, which ruff looks for; a file that came before is not again."""
+    seen: set[tuple[str, bytes]] = set()
     for answers, tree in drawn:
-        python = {path: file for path, file in tree.items() if path.endswith((".py", ".toml"))}
-        write(Tree(python), tmp_path / str(answers.values["project_name"]))
+        python = {(path, tree[path].content) for path in tree if path.endswith(".py")}
+        new = {path: tree[path] for path, _ in python - seen}
+        folder = tmp_path / str(answers.values["project_name"])
+        write(Tree({**new, "pyproject.toml": tree["pyproject.toml"]}), folder)
+        seen |= python
     for command in (["format", "--check"], ["check"]):
         done = tool("ruff", *command, "--no-cache", ".", cwd=tmp_path)
         assert done.returncode == 0, done.stdout[-4000:]
