@@ -99,7 +99,7 @@ def test_rendered_again_from_a_kit_loaded_again_all_bytes_are_the_same(
 
 
 def test_all_are_formatted_and_linted(drawn: list[tuple[Answers, Tree]], tmp_path: Path) -> None:
-    """Each by its own pyproject.toml, which ruff looks for; a file that came before is not again."""
+    """Each by its own pyproject.toml, which ruff looks for. A file is not looked at twice."""
     seen: set[tuple[str, bytes]] = set()
     for answers, tree in drawn:
         python = {(path, tree[path].content) for path in tree if path.endswith(".py")}
