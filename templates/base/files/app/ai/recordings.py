@@ -1,13 +1,10 @@
 """Recorded answers of a model: a file of JSON lines that evals and tests replay without a network.
 
-The first line is the header with the pins. Then, in order of their key: `text` lines (messages that
-many requests share, stored once) and `call` lines. A call is found by the hash of the whole request
-and by how often that request came before, never by less. Whatever does not fit raises, and says
-what differs.
+The file's header has the pins (recording_file.py tells how it is laid out). A call is found by the
+hash of the whole request and by how often that request came before, never by less. Whatever does
+not fit raises, and says what differs.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, fields
@@ -15,12 +12,10 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
+from app.ai import recording_file
 from app.ai.model import Chunk, Model, ModelReply, ModelRequest
+from app.ai.recording_file import Call, Slot
 from app.core.resilience import Deadline
-
-FORMAT = 1
-# A shorter message costs less than a reference to it.
-_SHARED_FROM = 200
 
 
 class RecordingError(Exception):
@@ -44,13 +39,6 @@ class Pins:
     prompts: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    request: dict[str, Any]
-    reply: ModelReply
-    chunks: list[str] | None
-
-
 class RecordingModel:
     """Passes every call on to a live model and keeps what came back. save() writes the file."""
 
@@ -58,14 +46,14 @@ class RecordingModel:
         """`synthetic`: the answers come from a stand-in; reports must say so."""
         self.name = live.name
         self._live = live
-        self._header = {"format": FORMAT, "synthetic": synthetic, **asdict(pins)}
-        self._calls: dict[tuple[str, int], _Call] = {}
+        self._header = {"synthetic": synthetic, **asdict(pins)}
+        self._calls: dict[Slot, Call] = {}
         self._asked: Counter[str] = Counter()
 
     async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelReply:
         slot = _slot(self._asked, request)
         reply = await self._live.complete(request, deadline)
-        self._calls[slot] = _Call(request.canonical(), reply, None)
+        self._calls[slot] = Call(request, reply, None)
         return reply
 
     async def stream(self, request: ModelRequest, deadline: Deadline) -> AsyncIterator[Chunk]:
@@ -75,39 +63,12 @@ class RecordingModel:
             if chunk.text:
                 chunks.append(chunk.text)
             if chunk.reply:
-                self._calls[slot] = _Call(request.canonical(), chunk.reply, chunks)
+                self._calls[slot] = Call(request, chunk.reply, chunks)
             yield chunk
 
     def save(self, path: Path) -> None:
         """Write the file in one step. The same calls give the same bytes, in any order."""
-        texts: dict[str, str] = {}
-        lines: list[dict[str, Any]] = []
-        for (key, repeat), call in sorted(self._calls.items()):
-            messages = []
-            for role, content in call.request["messages"]:
-                digest = hashlib.sha256(content.encode()).hexdigest()
-                shared = len(content) >= _SHARED_FROM
-                if shared:
-                    texts[digest] = content
-                messages.append(
-                    {"role": role, **({"ref": digest} if shared else {"content": content})}
-                )
-            lines.append(
-                {
-                    "call": key,
-                    "repeat": repeat,
-                    "request": {**call.request, "messages": messages},
-                    "reply": asdict(call.reply),
-                    "chunks": call.chunks,
-                }
-            )
-        shared_lines = [{"text": key, "content": texts[key]} for key in sorted(texts)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
-        with unfinished.open("w", encoding="utf-8") as file:
-            for line in [self._header, *shared_lines, *lines]:
-                file.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")
-        unfinished.replace(path)
+        recording_file.write(path, self._header, self._calls)
 
 
 class ReplayModel:
@@ -117,7 +78,7 @@ class ReplayModel:
         """Raises PinMismatch when the file was made for something else than `expected`."""
         self.path = path
         self._asked: Counter[str] = Counter()
-        self._calls: dict[tuple[str, int], _Call] = {}
+        self._calls: dict[Slot, Call] = {}
         header = self._read()
         self.pins = Pins(**{field.name: header[field.name] for field in fields(Pins)})
         self.synthetic = bool(header["synthetic"])
@@ -143,40 +104,19 @@ class ReplayModel:
     def unused(self) -> list[str]:
         """Name the recorded calls that nobody asked for since the start."""
         return [
-            f"{key[:12]} (repeat {repeat}): {call.request['messages'][-1][1][:80]!r}"
+            f"{key[:12]} (repeat {repeat}): {call.request.messages[-1].content[:80]!r}"
             for (key, repeat), call in sorted(self._calls.items())
             if self._asked[key] <= repeat
         ]
 
     def _read(self) -> dict[str, Any]:
-        header: dict[str, Any] | None = None
-        texts: dict[str, str] = {}
         try:
-            with self.path.open(encoding="utf-8") as file:
-                for number, text in enumerate(file, 1):
-                    line = json.loads(text)
-                    if number == 1:
-                        header = line
-                    elif "text" in line:
-                        texts[line["text"]] = line["content"]
-                    else:
-                        self._add(line, texts)
+            header, self._calls = recording_file.read(self.path)
         except OSError as error:
             raise RecordingError(f"cannot read the recording {self.path}: {error}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise RecordingError(f"{self.path} is damaged ({error!r}): record it again") from error
-        if not header or header.get("format") != FORMAT:
-            raise RecordingError(f"{self.path} is no recording of format {FORMAT}: record it again")
+        except recording_file.DamagedFile as error:
+            raise RecordingError(f"{self.path}: {error}; record it again") from error
         return header
-
-    def _add(self, line: dict[str, Any], texts: dict[str, str]) -> None:
-        request = line["request"]
-        request["messages"] = [
-            [message["role"], texts[message["ref"]] if "ref" in message else message["content"]]
-            for message in request["messages"]
-        ]
-        call = _Call(request, ModelReply(**line["reply"]), line["chunks"])
-        self._calls[line["call"], line["repeat"]] = call
 
     def _check(self, expected: Pins) -> None:
         differing = [
@@ -188,7 +128,7 @@ class ReplayModel:
         if differing:
             raise PinMismatch(f"{self.path} does not fit; record it again. {'; '.join(differing)}")
 
-    def _take(self, request: ModelRequest) -> _Call:
+    def _take(self, request: ModelRequest) -> Call:
         key, repeat = _slot(self._asked, request)
         if call := self._calls.get((key, repeat)):
             return call
@@ -201,7 +141,7 @@ class ReplayModel:
         if not self._calls:
             return "it holds no calls"
         nearest = max(
-            (call.request for call in self._calls.values()),
+            (call.request.canonical() for call in self._calls.values()),
             key=lambda recorded: _likeness(recorded, wanted),
         )
         differing = [name for name in wanted if nearest.get(name) != wanted[name]]

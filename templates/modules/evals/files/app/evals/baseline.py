@@ -14,7 +14,7 @@ from app.evals.rows import compact, read_document, rows_from
 from app.evals.thresholds import Thresholds
 
 # Of the provenance, what stays the same when the same commit is measured again elsewhere.
-KEPT = (*HASHES, "adapter", "recordings", "thresholds", "commit")
+KEPT = (*HASHES, "adapter", "recordings", "articles", "thresholds", "commit")
 
 
 class BlessError(ValueError):
