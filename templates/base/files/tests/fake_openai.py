@@ -37,7 +37,7 @@ def leak_canary(body: Body) -> str:
 
 
 class FakeOpenAI:
-    """`answers` are used up one by one, then `usual` serves. `calls` has the body of every request."""
+    """`answers` are used up one by one, then `usual` serves. `calls` has every body."""
 
     def __init__(self) -> None:
         self.calls: list[Body] = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from app.ai.model import Chunk, ModelError, ModelReply, ModelRequest
 from app.ai.pii import PLACEHOLDER
-from app.ai.retrieval import terms
+from app.ai.retrieval import stem, terms
 from app.core.resilience import Deadline
 
 DRAFTED_BY = "Drafted without a language model, from your help articles:"
@@ -20,8 +20,8 @@ HANDOVER = (
     "reply."
 )
 _SENTENCES = 3
-# A BM25 score that questions about something else mostly stay below.
-_FLOOR = 4.5
+# Seven of eight questions about something else stay below; three of four about an article do not.
+_FLOOR = 0.25
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'“])")
 _LIST_ITEM = re.compile(r"^(?:[-*]|\d{1,2}[.)])\s+")
 
@@ -35,7 +35,7 @@ class _Sentence:
 
 
 class LocalWriter:
-    """Answers from the request's variables: `text`, `passages` (number, title, text, score),
+    """Answers from the request's variables: `text`, `passages` (number, title, text, relevance),
     `organisation`. The compiled messages are not read."""
 
     name = "local-writer-1"
@@ -59,7 +59,7 @@ def draft(variables: Mapping[str, object]) -> tuple[str, bool]:
     passages = variables.get("passages")
     if not isinstance(text, str) or not isinstance(passages, Sequence):
         raise ModelError("the local writer needs the variables `text` and `passages`")
-    fitting = [passage for passage in passages if passage["score"] >= _FLOOR]
+    fitting = [passage for passage in passages if passage["relevance"] >= _FLOOR]
     chosen = _choose(text, fitting)
     name = re.search(r"\[NAME_\d{1,6}\]", text)
     greeting = f"Hello {name[0]}," if name else "Hello,"
@@ -97,17 +97,17 @@ def _choose(text: str, passages: Sequence[Mapping]) -> list[_Sentence]:
         return []
     split = {passage["number"]: sentences(passage["text"]) for passage in passages}
     rarity = _rarity([sentence for found in split.values() for sentence in found])
-    wanted = {_stem(term) for term in terms(PLACEHOLDER.sub(" ", text))}
-    best = max(passage["score"] for passage in passages)
+    wanted = {stem(term) for term in terms(PLACEHOLDER.sub(" ", text))}
+    best = max(passage["relevance"] for passage in passages)
     scored = []
     for passage in passages:
-        about = {_stem(term) for term in terms(passage["title"])}
+        about = {stem(term) for term in terms(passage["title"])}
         for position, sentence in enumerate(split[passage["number"]]):
-            words = {_stem(term) for term in terms(sentence)}
+            words = {stem(term) for term in terms(sentence)}
             common = sum(rarity.get(word, 0.0) for word in (wanted | about) & words)
             # Long sentences share words by chance, early ones say what the article is about.
             value = common / math.sqrt(4 + len(words)) * (1.3 if position == 0 else 1.0)
-            score = value * passage["score"] / best
+            score = value * (passage["relevance"] / best) ** 2
             scored.append(_Sentence(sentence, passage["number"], position, score))
     if not scored:
         return []
@@ -141,14 +141,7 @@ def sentences(text: str) -> list[str]:
 def _rarity(all_sentences: Sequence[str]) -> dict[str, float]:
     counts: dict[str, int] = {}
     for sentence in all_sentences:
-        for word in {_stem(term) for term in terms(sentence)}:
+        for word in {stem(term) for term in terms(sentence)}:
             counts[word] = counts.get(word, 0) + 1
     return {word: math.log(1 + len(all_sentences) / count) for word, count in counts.items()}
 
-
-def _stem(word: str) -> str:
-    """Enough of a stem to match "charged" with "charge" and "cards" with "card"."""
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word

@@ -87,7 +87,7 @@ def prepare(
         with generation.stage("retrieve"):
             passages = _retrieve(knowledge, masked, spec.retrieve)
         masked["passages"] = [
-            {"number": number, "title": found.title, "text": found.text, "score": found.score}
+            {"number": number, "title": found.title, "text": found.text, "relevance": found.relevance}
             for number, found in enumerate(passages, 1)
         ]
     messages = prompt.compile(masked)

@@ -4,9 +4,11 @@ Building it takes some milliseconds for a hundred articles, so there is no file 
 """
 
 import hashlib
+import math
 import re
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +44,18 @@ class Article:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """An article that matches. `score` is BM25 with weights, plus the bonus; higher is better."""
+    """An article that matches.
+
+    `score` ranks: BM25 with weights, plus the bonus; it depends on how many articles there are.
+    `relevance` judges, from 0 to 1: the share of the question's words that the article has, rare
+    words counting more; 1 for an article on the very intent.
+    """
 
     article_id: str
     title: str
     text: str
     score: float
+    relevance: float
 
 
 class KnowledgeBase:
@@ -59,6 +67,8 @@ class KnowledgeBase:
         self.articles: dict[str, Article] = {}
         self._lock = threading.Lock()
         self._index: sqlite3.Connection | None = None
+        self._words: dict[str, frozenset[str]] = {}
+        self._frequency: Counter[str] = Counter()
         self.refresh()
 
     def refresh(self) -> bool:
@@ -79,8 +89,11 @@ class KnowledgeBase:
                 raise KnowledgeError(f"{path}: another article has the id {article.id!r} already")
             articles[article.id] = article
         index = _build(articles.values())
+        words = {key: _words(article) for key, article in articles.items()}
         with self._lock:
             self.articles, self._index, self.sha256 = articles, index, digest.hexdigest()
+            self._words = words
+            self._frequency = Counter(word for found in words.values() for word in found)
         return True
 
     def search(self, text: str, k: int = 3, intent: str | None = None) -> list[Passage]:
@@ -106,16 +119,46 @@ class KnowledgeBase:
                 if intent in article.intents:
                     scores[article.id] = scores.get(article.id, 0.0) + _INTENT_BONUS
         best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:k]
+        wanted = {stem(word) for word in words}
         return [
-            Passage(key, self.articles[key].title, self.articles[key].text, score)
+            Passage(
+                article.id,
+                article.title,
+                article.text,
+                score,
+                1.0 if intent in article.intents else self._relevance(wanted, article),
+            )
             for key, score in best
+            if (article := self.articles[key])
         ]
+
+    def _relevance(self, wanted: set[str], article: Article) -> float:
+        common = wanted & self._words[article.id]
+        share = sum(map(self._rarity, common)) / sum(map(self._rarity, wanted))
+        # One common word of several may be chance.
+        return share / 2 if len(common) == 1 < len(wanted) else share
+
+    def _rarity(self, word: str) -> float:
+        return math.log(1 + len(self._words) / (self._frequency[word] or 0.5))
 
 
 def terms(text: str) -> list[str]:
     """The distinct words of a text that say something, lower case, in order."""
     words = re.findall(r"[^\W_]+", text.lower())
     return list(dict.fromkeys(word for word in words if word not in _STOP_WORDS))
+
+
+def stem(word: str) -> str:
+    """Enough of a stem to match "charged" with "charge" and "cards" with "card"."""
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _words(article: Article) -> frozenset[str]:
+    intents = " ".join(article.intents).replace("_", " ")
+    return frozenset(map(stem, terms(f"{article.title} {intents} {article.text}")))
 
 
 def _build(articles: Iterable[Article]) -> sqlite3.Connection:

@@ -107,7 +107,7 @@ async def make_gateway(
     database: Database,
     metrics: Metrics,
 ) -> AsyncIterator[Make]:
-    """Return a maker: `large=None` leaves the model out, further keywords change a request class."""
+    """Return a maker; further keywords change both request classes."""
     made: list[Gateway] = []
 
     def make(
@@ -125,7 +125,7 @@ async def make_gateway(
         gateway = Gateway(
             config,
             models={name: available[name] for name in models},
-            classifier=lambda: classifier,  # ty: ignore
+            classifier=lambda: classifier,  # type: ignore
             prompts=prompts,
             knowledge=knowledge,
             cache=ResponseCache(),

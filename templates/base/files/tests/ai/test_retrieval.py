@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.ai.local_writer import DRAFTED_BY, HANDOVER, LocalWriter, draft, sentences
 from app.ai.model import Message, ModelRequest
+from app.ai.preparation import without_placeholders
 from app.ai.retrieval import KnowledgeBase, KnowledgeError
 from app.core.resilience import Deadline
 
@@ -17,9 +18,15 @@ KNOWLEDGE = KnowledgeBase(HERE / "knowledge")
 
 
 def variables(text: str, intent: str | None = None) -> dict[str, object]:
+    found = KNOWLEDGE.search(without_placeholders(text), 3, intent)
     passages = [
-        {"number": number, "title": found.title, "text": found.text, "score": found.score}
-        for number, found in enumerate(KNOWLEDGE.search(text, 3, intent), 1)
+        {
+            "number": number,
+            "title": passage.title,
+            "text": passage.text,
+            "relevance": passage.relevance,
+        }
+        for number, passage in enumerate(found, 1)
     ]
     return {"text": text, "passages": passages, "organisation": "Example Bank"}
 

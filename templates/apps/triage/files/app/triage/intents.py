@@ -24,8 +24,8 @@ class Intent:
 
     @property
     def title(self) -> str:
-        """The name in words: "card arrival"."""
-        return self.name.strip("?").replace("_", " ").lower()
+        """The name in words: "Card arrival"."""
+        return self.name.strip("?").replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,14 +120,19 @@ async def _write(services: Services, work: _Work, intent: str) -> Completion:
     pieces = services.gateway.stream(
         DRAFT, draft_variables(work.text, intent), principal=work.principal
     )
+    completion: Completion | None = None
     async for piece in pieces:
         if isinstance(piece, Completion):
-            return piece
+            # Read on to the end all the same: only then does the gateway count it as a success.
+            completion = piece
+            continue
         text += piece
         if time.monotonic() - written >= interval:
             await _store(services, work, text=text)
             written = time.monotonic()
-    raise RuntimeError("the gateway's stream ended without a completion")
+    if completion is None:
+        raise RuntimeError("the gateway's stream ended without a completion")
+    return completion
 
 
 async def _finish(services: Services, work: _Work, completion: Completion) -> None:

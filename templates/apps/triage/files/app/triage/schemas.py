@@ -3,16 +3,32 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from app.triage.models import Decision, Status
 from app.triage.priority import Priority
 
+
+def _without_nul(text: str) -> str:
+    # PostgreSQL stores no NUL in a text.
+    if "\0" in text:
+        raise ValueError("the text contains the character NUL")
+    return text
+
+
+Plain = AfterValidator(_without_nul)
 TicketText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), Plain
 ]
 AnswerText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), Plain
 ]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
@@ -122,7 +138,9 @@ class NewFeedback(BaseModel):
     decision: Decision
     text: AnswerText | None = None
     intent: Annotated[str, StringConstraints(max_length=64)] | None = None
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] | None = None
+    reason: (
+        Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Plain] | None
+    ) = None
 
     @model_validator(mode="after")
     def _text_belongs_to_an_edit(self) -> Self:

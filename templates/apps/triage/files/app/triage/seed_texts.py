@@ -1,7 +1,8 @@
 """What seeded customers write: real queries, now and then with a greeting, a name, a number.
 
-Names and numbers are from ranges that are reserved for examples, so that masking has work to do and
-nobody is meant.
+Some ask two things at once, and some are too vague to tell: those a person has to look at. Names and
+numbers are from ranges that are reserved for examples, so that masking has work to do and nobody is
+meant.
 """
 
 import csv
@@ -25,6 +26,15 @@ _EXTRAS = (
 )
 
 
+_VAGUE = (
+    "It still does not work. What now?",
+    "I wrote to you last week and nobody answered.",
+    "Can somebody please call me?",
+    "There is a problem with my account.",
+    "Is this normal? I have never seen that before.",
+)
+
+
 class Voice:
     """Makes messages from the training queries in `path`, a CSV with `text` and `category`.
 
@@ -42,6 +52,11 @@ class Voice:
     def message(self, rng: random.Random) -> tuple[str, str]:
         """Return (text, intent). Intents come as often as in the training data."""
         query, intent = rng.choice(self._queries)
+        kind = rng.random()
+        if kind < 0.12:
+            query += " And another thing: " + rng.choice(self._queries)[0]
+        elif kind < 0.17:
+            query = rng.choice(_VAGUE)
         first, last = rng.choice(_FIRST), rng.choice(_LAST)
         parts = [query]
         if rng.random() < 0.30:
