@@ -109,7 +109,7 @@ class FakeUv:
     def environment(self) -> dict[str, str]:
         """What the last call saw."""
         lines = Path(f"{self.log}.env").read_text().splitlines()
-        return dict(line.partition("=")[::2] for line in lines if "=" in line)
+        return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def fail(self, call: str, saying: str = "it broke") -> None:
         self.greenlane.env.update(UV_FAIL=call, UV_SAY=saying)
