@@ -35,10 +35,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def section(title: str) -> str:
-    """The part of the page under the heading `## title`."""
-    _, _, after = PAGE.partition(f"\n## {title}\n")
+    """The part of the page under the heading `## title`. A heading follows an empty line."""
+    _, _, after = PAGE.partition(f"\n\n## {title}\n")
     assert after, f"CONTRIBUTING.md has no section {title!r}"
-    return after.partition("\n## ")[0]
+    return after.partition("\n\n## ")[0]
 
 
 def follow(

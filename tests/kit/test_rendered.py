@@ -62,11 +62,11 @@ def _templates(kit: Kit, answers: Answers) -> set[str]:
 
 def test_every_file_is_clean(kit: Kit) -> None:
     found = {
-        f"{name}: {problem}"
+        problem: f"{problem} ({name})"
         for name, answers in selections(kit)
         for problem in problems(render(kit, answers), _templates(kit, answers))
     }
-    assert found == set()
+    assert not found, "\n".join(sorted(found.values()))
 
 
 def test_rendered_twice_the_bytes_are_the_same(kit: Kit) -> None:

@@ -208,6 +208,30 @@ def test_a_link_planted_in_the_temporary_folder_is_not_followed(
     assert [entry.name for entry in tmp_path.iterdir()] == ["trap"]
 
 
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_file_planted_in_the_temporary_folder_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    make = os.mkdir
+
+    def plant(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        make(path, mode, dir_fd=dir_fd)
+        if path == "bin":
+            folder = os.open(path, os.O_RDONLY, dir_fd=dir_fd)
+            if kind == "file":
+                os.link(victim, "run", dst_dir_fd=folder)
+            else:
+                os.symlink(victim, "run", dir_fd=folder)
+            os.close(folder)
+
+    monkeypatch.setattr(os, "mkdir", plant)
+    with pytest.raises(GreenlaneError, match="File exists|was filled"):
+        TREE.write_new(tmp_path / "new")
+    assert victim.read_text() == "precious"
+
+
 def test_two_runs_at_once(tmp_path: Path) -> None:
     def second(folder: Path) -> None:
         # The first one's folder is locked: the second must leave it alone.
@@ -273,16 +297,15 @@ def test_killed_at_any_instant_there_is_nothing_or_everything(tmp_path: Path) ->
     chance = random.Random(seed)
     dest = tmp_path / "new"
     took = _run_until(dest, None)
-    outcomes = []
+    halves = 0
     for _ in range(30):
         subprocess.run(["rm", "-rf", dest], check=True)
         _run_until(dest, chance.uniform(0, took * 1.3))
-        outcomes.append(dest.exists())
+        halves += any(tmp_path.glob(".new.greenlane-*/folder0/*"))
         if dest.exists():
             sizes = sorted(path.stat().st_size for path in dest.rglob("*") if path.is_file())
             assert sizes == [n * 7 for n in range(1500)], seed
-    # Some were killed in the middle, some had finished: the instants were spread over the writing.
-    assert set(outcomes) == {True, False}, seed
+    assert halves > 3, f"hardly any was killed in the middle ({seed})"
     subprocess.run(["rm", "-rf", dest], check=True)
     TREE.write_new(dest)
     assert [entry.name for entry in tmp_path.iterdir()] == ["new"]
@@ -310,8 +333,9 @@ def test_full_disk(small_disk: Path) -> None:
 
 
 def test_a_mount_point_is_refused(small_disk: Path) -> None:
-    with pytest.raises(GreenlaneError, match="is a mount point"):
+    with pytest.raises(GreenlaneError) as caught:
         TREE.write_new(small_disk)
+    assert "is a mount point, which cannot be replaced" in caught.value.message
 
 
 def test_read_only_disk(small_disk: Path) -> None:

@@ -17,6 +17,7 @@ from greenlane.answers import Answers, resolve
 from greenlane.errors import GreenlaneError
 from greenlane.kit import Kit, load_kit
 from greenlane.project import create
+from greenlane.record import blob_id
 
 Git = Callable[..., str]
 
@@ -24,6 +25,7 @@ Git = Callable[..., str]
 @pytest.fixture
 def kit(make_kit: MakeKit) -> Kit:
     ignore = {"base/files/.gitignore.jinja": "*.log\nvar/\n", "base/files/kept.log": "kept\n"}
+    ignore["base/files/lines.txt"] = "one\r\ntwo\r\n"
     return load_kit(make_kit(ignore))
 
 
@@ -79,12 +81,15 @@ def test_the_users_git_does_not_interfere(
             hook = folder / name
             hook.write_text(f"#!/bin/sh\ntouch {ran}\nexit 1\n")
             hook.chmod(0o755)
+    monitor = tmp_path / "monitor"
+    monitor.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    monitor.chmod(0o755)
     (tmp_path / "ignore").write_text("*.md\n")
     (tmp_path / "attributes").write_text("* filter=broken\n*.py text eol=crlf\n")
     _settings(
         f"[core]\n\thooksPath = {hooks}\n\tautocrlf = true\n\tsafecrlf = true\n"
         f"\texcludesFile = {tmp_path / 'ignore'}\n\tattributesFile = {tmp_path / 'attributes'}\n"
-        f"\tfsmonitor = {tmp_path / 'missing'}\n"
+        f"\tfsmonitor = {monitor}\n"
         f"[init]\n\ttemplateDir = {template}\n\tdefaultBranch = trunk\n"
         "[commit]\n\tgpgSign = true\n\ttemplate = /nowhere\n\tverbose = true\n"
         '[gpg]\n\tprogram = /bin/false\n[filter "broken"]\n\tclean = false\n\trequired = true\n'
@@ -93,7 +98,9 @@ def test_the_users_git_does_not_interfere(
     assert created.skipped == []
     assert created.commit_id is not None
     assert not ran.exists()
+    assert not (created.path / ".git/hooks").exists()
     assert git(created.path, "show", "HEAD:README.md").startswith("# acme")
+    assert git(created.path, "rev-parse", "HEAD:lines.txt") == blob_id(b"one\r\ntwo\r\n")
     assert git(created.path, "log", "--format=%an %G?") == "Ada N"
 
 
@@ -276,16 +283,16 @@ def test_killed_at_any_instant_the_repository_is_whole_or_absent(
     root = make_kit()
     dest = tmp_path / "here" / "acme"
     took = _create_until(root, dest, None)
-    outcomes = []
+    halves = 0
     for _ in range(40):
         subprocess.run(["rm", "-rf", dest], check=True)
         _create_until(root, dest, chance.uniform(0, took * 1.2))
-        outcomes.append(dest.exists())
+        halves += any(dest.parent.glob(".acme.greenlane-*/.git"))
         if dest.exists():
             assert git(dest, "status", "--porcelain") == "", seed
             assert git(dest, "fsck", "--strict") == "", seed
             assert git(dest, "log", "--format=%s") == "Create the project with tiny 1.2.0", seed
-    assert set(outcomes) == {True, False}, seed
+    assert halves > 3, f"hardly any was killed while git was at work ({seed})"
     subprocess.run(["rm", "-rf", dest], check=True)
     # A git that outlived its parent may still be writing to a leftover; it ends by itself.
     time.sleep(1)
