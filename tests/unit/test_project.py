@@ -179,12 +179,13 @@ def test_no_usable_git_is_an_instruction(
     script: str | None,
     reason: str,
 ) -> None:
+    path = os.environ["PATH"]
     _fake_git(tmp_path, monkeypatch, script)
     created = create(kit, answers, tmp_path / "it's mine" / "acme")
     assert created.commit_id is None
     (instruction,) = created.skipped
     assert reason in instruction
-    monkeypatch.undo()
+    monkeypatch.setenv("PATH", path)
     # The folder is complete, has no half-made repository, and the instruction works as it stands.
     assert not (created.path / ".git").exists()
     command = instruction.split("`")[-2]
