@@ -53,6 +53,8 @@ def test_first_commit(kit: Kit, answers: Answers, tmp_path: Path, git: Git) -> N
     assert "kept.log" in git(created.path, "ls-files").splitlines()
     assert git(created.path, "ls-files", "-s", "tool").startswith("100755")
     assert git(created.path, "fsck", "--strict") == ""
+    # The index knows the files, also to those that never refresh it.
+    assert git(created.path, "diff-index", "--name-only", "HEAD") == ""
 
 
 def test_no_setting_of_ours_stays(kit: Kit, answers: Answers, tmp_path: Path, git: Git) -> None:
@@ -166,7 +168,7 @@ def _fake_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | Non
         ("echo 'error: unknown option `initial-branch=main' >&2; exit 129", "unknown option"),
         ("exit 3", "git init ended with 3"),
         (
-            f'case "$*" in *" add "*) echo broken >&2; exit 1;; esac; exec {"/usr/bin/git"} "$@"',
+            'case "$*" in *" fast-import "*) echo broken >&2; exit 1;; esac; exec /usr/bin/git "$@"',
             "broken",
         ),
     ],
