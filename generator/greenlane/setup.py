@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -238,7 +238,7 @@ def _call(command: tuple[str, ...], project: Path, env: dict[str, str], log: Pat
 
 
 @contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _ended(process: subprocess.Popen[bytes]) -> Generator[None]:
     """Leaves no child behind, however the block is left: Ctrl-C, SIGTERM or an error."""
 
     def stop(*_: object) -> NoReturn:
