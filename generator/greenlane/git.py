@@ -14,13 +14,12 @@ _LOCAL = re.compile(
     "|NO_REPLACE_OBJECTS|OBJECT_DIRECTORY|PREFIX|QUARANTINE_PATH|REPLACE_REF_BASE|SHALLOW_FILE"
     "|TEMPLATE_DIR|WORK_TREE)"
 )
-# Signing would ask for a passphrase, hooks and filters are for other repositories, global ignore
-# rules would leave files out, and conversion of line ends would change them.
+# Signing would ask for a passphrase, hooks, filters and monitors are for other repositories, and
+# conversion of line ends would change files.
 _SETTINGS = {
     "commit.gpgSign": "false",
     "core.attributesFile": os.devnull,
     "core.autocrlf": "false",
-    "core.excludesFile": os.devnull,
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
     "core.safecrlf": "false",
