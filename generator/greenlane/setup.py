@@ -117,9 +117,9 @@ def set_up_project(project: Path, console: Console) -> Report:
     except KeyboardInterrupt:
         where = shlex.quote(str(project))
         raise Left(f"Stopped. The repository {where} is complete; its set-up is not.") from None
-    for gate in report.gates:
-        if gate.outcome != "ok":
-            report.instructions.append(_instruction(project, gate, [gate.command.split()]))
+    red = [gate for gate in report.gates if gate.outcome != "ok"]
+    if red:
+        report.instructions.append(_red_gates(project, red))
     return report
 
 
@@ -308,7 +308,7 @@ def _commit_lock(project: Path, env: dict[str, str], report: Report) -> None:
         if done.returncode:
             reason = f"uv.lock could not be committed: {(done.stderr or done.stdout).strip()}"
             shown = tuple(shlex.join(("git", *line)) for line in (add, commit))
-            report.instructions.append(Instruction(reason, (_enter(project), *shown)))
+            report.instructions.append(Instruction(reason, (*_enter(project), *shown)))
             return
 
 
@@ -334,17 +334,23 @@ def _show_failure(result: Result, project: Path, console: Console) -> None:
         console.paragraph(f"Full output: {project / result.log}", indent=2)
 
 
-def _enter(project: Path) -> str:
-    return f"cd {shlex.quote(str(project))}"
+def _enter(project: Path) -> list[str]:
+    """The commands that bring a shell to where the project's own commands work."""
+    export = path_instruction(project)
+    return [f"cd {shlex.quote(str(project))}", *([export] if export else [])]
 
 
-def _instruction(project: Path, result: Result, commands: list[Any]) -> Instruction:
+def _instruction(project: Path, result: Result, commands: list[tuple[str, ...]]) -> Instruction:
     reason = f"`{result.command}` failed ({result.reason}); when that is put right:"
     if result.outcome == "skipped":
         reason = f"`{result.command}` could not be done: {result.reason}. When it can:"
-    export = path_instruction(project)
-    lines = [_enter(project), *([export] if export else []), *map(shlex.join, commands)]
-    return Instruction(reason, tuple(lines))
+    return Instruction(reason, (*_enter(project), *map(shlex.join, commands)))
+
+
+def _red_gates(project: Path, red: list[Result]) -> Instruction:
+    subject = "One gate is red" if len(red) == 1 else f"{len(red)} gates are red"
+    reason = f"{subject}; the output is in {LOGS}/. When that is put right, run again:"
+    return Instruction(reason, (*_enter(project), *(gate.command for gate in red)))
 
 
 def _without_uv(project: Path) -> Instruction:
@@ -352,5 +358,5 @@ def _without_uv(project: Path) -> Instruction:
     return Instruction(
         "The project needs uv, which was not found on this machine. Install it "
         "(https://docs.astral.sh/uv/, or `pipx install uv`), then:",
-        (_enter(project), *commands),
+        (*_enter(project), *commands),
     )
