@@ -132,7 +132,8 @@ def _install(project: Path, env: dict[str, str], console: Console, report: Repor
         report.steps.append(result)
         if result.outcome != "ok":
             _show_failure(result, project, console)
-            rest = [step[2] for step in _INSTALL[position:]] + [GATES, SERVE]
+            rest: list[tuple[str, ...]] = [step[2] for step in _INSTALL[position:]]
+            rest += [GATES, SERVE]
             report.instructions.append(_instruction(project, result, rest))
             return False
         if name == "lock":
