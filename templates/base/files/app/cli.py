@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from typing import Any
 
 import click
 
@@ -21,6 +22,15 @@ CORE_COMMANDS = {
 
 class LazyGroup(click.Group):
     """Imports a command when it is called, so that `app --help` stays quick."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a mistake in a file becomes a message instead of a traceback."""
+        from app.core.problems import ConfigurationError
+
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         features = [name.rpartition(".")[2] for name in FEATURES if _has_commands(name)]
