@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 _WORD = re.compile(r"\S+")
-# Comparing takes words x words steps, about 0.1 s for so many; of a longer text the first ones count.
+# Comparing takes words x words steps, 0.1 s for so many; of a longer text the first ones count.
 _LIMIT = 600
 
 
