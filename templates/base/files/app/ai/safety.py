@@ -23,6 +23,8 @@ _ECHOED = frozenset(
 _LEAK_LENGTH = 32
 # Characters that a stream keeps back: longer than a canary, an IBAN or a leak with spaces between.
 HELD_BACK = 96
+# Checked and shown at most this many characters at a time: a check costs a third of a millisecond.
+_STEP = 32
 
 _JAILBREAK = re.compile(
     r"(?:ignore|disregard|forget) (?:all |any |the |your |my |that |of |every){0,4}"
@@ -33,7 +35,7 @@ _JAILBREAK = re.compile(
     r"|\b(?:the|your|raw|this) (?:\w{1,12} )?(?:prompt|messages array|context window)\b|\bcanary\b"
     r"|\byou are (?:now|no longer|speaking with)\b|\bpretend(?:ing)? (?:to be|you are)\b|role ?play"
     r"|\bDAN\b|do anything now|jailbreak|\bas an? (?:ai|assistant) without\b"
-    r"|\b(?:debug|developer|admin|god) (?:mode|override)\b|"
+    r"|\b(?:debug|developer|admin|god) (?:mode|override)\b"
     r"|without (?:any )?(?:restrictions|filters|rules)"
     r"|\b(?:say|write|print|spell|repeat|reply|answer|confirm|begin|start|end|finish|continue)"
     r"(?: [\w,]{1,15}){0,5}:? ?['\"](?-i:[A-Z])"
@@ -113,6 +115,8 @@ class OutputFilter:
     def feed(self, chunk: str) -> tuple[str, list[Finding]]:
         """Return what may be shown now, and the findings. Blocking ones: show nothing further."""
         self._text += chunk
+        if len(self._text) - HELD_BACK - self._shown < _STEP:
+            return "", []
         # Whole words, so that the cut does not turn a long number into a short one.
         start = self._text.rfind(" ", 0, max(0, self._shown - HELD_BACK)) + 1
         findings = check_output(self._text[start:], self._rules)
