@@ -72,6 +72,7 @@ async def test_drafts_quote_an_article_and_cite_it(neighbours: NearestNeighbours
                 "title": "When your card arrives",
                 "text": "A card arrives within seven working days. Track it in the app.",
                 "score": 12.0,
+                "relevance": 1.0,
             }
         ],
     }
