@@ -85,7 +85,9 @@ class FakeOpenAI:
             if answer.status != 200:
                 return JSONResponse({"error": {"message": "as ordered"}}, answer.status)
             if body.get("stream"):
-                return StreamingResponse(_events(answer, text, body), media_type="text/event-stream")
+                return StreamingResponse(
+                    _events(answer, text, body), media_type="text/event-stream"
+                )
             await asyncio.sleep(answer.delay_s)
             if answer.garbage:
                 return Response("{not json", media_type="application/json")

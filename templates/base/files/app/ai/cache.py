@@ -67,7 +67,9 @@ class ResponseCache:
             from cashews.wrapper import Cache
 
             backend = Cache(name="responses")
-            options: dict[str, Any] = {"size": 2_000, "check_interval": 30} if self._url.startswith("mem") else {}
+            options: dict[str, Any] = (
+                {"size": 2_000, "check_interval": 30} if self._url.startswith("mem") else {}
+            )
             # JSON, as a pickle in a shared cache would run whatever someone put there.
             backend.setup(self._url, pickle_type="json", **options)
             await backend.init()

@@ -1,8 +1,8 @@
 """One call of one model: breaker, retries, budget, and the strict reading of its answer."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.ai.meter import Generation, Meter
 from app.ai.model import Chunk, Model, ModelError, ModelReply
 from app.ai.preparation import Prepared
 from app.ai.router import ModelSpec
-from app.core.resilience import CircuitBreaker, Deadline, retry_idempotent
+from app.core.resilience import CircuitBreaker, Deadline, DeadlineExceeded, retry_idempotent
 
 # Left for the models after this one in the route, as a share of the time that remains.
 _KEPT_FOR_THE_NEXT = 0.2
@@ -63,7 +63,11 @@ class Caller:
         request = prepared.request(model.name)
 
         async def attempt() -> ModelReply:
-            return await breaker.call(lambda: model.complete(request, deadline))
+            breaker.before()
+            with _judged(breaker):
+                reply = await model.complete(request, deadline)
+            breaker.succeeded()
+            return reply
 
         async with self._spending(name, prepared) as spent:
             try:
@@ -93,14 +97,8 @@ class Caller:
             # Only until the first piece: what was shown cannot be taken back.
             breaker.before()
             chunks = aiter(model.stream(request, deadline))
-            try:
-                with generation.stage("model"):
-                    return chunks, await _next(chunks)
-            except BaseException as error:
-                # A reader who leaves says nothing about the model, but a probe must come to an end.
-                if isinstance(error, Exception) or breaker.state == "half-open":
-                    breaker.failed()
-                raise
+            with generation.stage("model"), _judged(breaker):
+                return chunks, await _next(chunks)
 
         async with self._spending(name, prepared) as spent:
             try:
@@ -110,21 +108,18 @@ class Caller:
             except ModelError:
                 spent.tokens = 0
                 raise
-            outcome = breaker.succeeded
             try:
                 while chunk.reply is None:
                     shown, findings = output.feed(chunk.text)
                     refuse(findings, generation)
                     if shown:
                         yield shown
-                    with generation.stage("model"):
-                        try:
-                            chunk = await _next(chunks)
-                        except Exception:
-                            outcome = breaker.failed
-                            raise
+                    with generation.stage("model"), _judged(breaker):
+                        chunk = await _next(chunks)
+                breaker.succeeded()
             finally:
-                outcome()
+                if breaker.state == "half-open":  # its reader left, or its answer was refused
+                    breaker.succeeded()
                 await _close(chunks)
             self._count(name, chunk.reply, spent, generation)
         shown, findings = output.finish()
@@ -181,6 +176,20 @@ def refuse(findings: list[safety.Finding], generation: Generation) -> None:
     if safety.blocked(findings):
         kinds = ", ".join(sorted({finding.kind for finding in findings if finding.blocks}))
         raise ModelError(f"the answer was blocked: {kinds}")
+
+
+@contextmanager
+def _judged(breaker: CircuitBreaker) -> Iterator[None]:
+    """Count a failure against the model. A missing recording or a cancelled request is none."""
+    try:
+        yield
+    except (ModelError, DeadlineExceeded):
+        breaker.failed()
+        raise
+    except BaseException:
+        if breaker.state == "half-open":  # a probe must come to an end
+            breaker.failed()
+        raise
 
 
 async def _next(chunks: AsyncIterator[Chunk]) -> Chunk:

@@ -1,6 +1,7 @@
 """`app model`: train the small model and use it. `app prompts`: lock them, and see what changed."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -82,16 +83,32 @@ def model_info(path: Path | None) -> None:
 @click.option(
     "--output",
     "target",
-    type=click.File("w", encoding="utf-8", atomic=True),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     required=True,
     help="JSON lines, in the same order; - writes stdout.",
 )
 @click.option("--model", "path", type=click.Path(path_type=Path), help="Else MODEL_PATH.")
-def model_predict(source: TextIO, target: TextIO, path: Path | None) -> None:
+def model_predict(source: TextIO, target: Path, path: Path | None) -> None:
     """Classify each line's `text`: label, confidence, and whether to ask something wiser."""
     classifier = _load(path)
+    if str(target) == "-":
+        count = _predict(classifier, source, sys.stdout)
+    else:
+        unfinished = target.with_name(target.name + ".part")
+        try:
+            with unfinished.open("w", encoding="utf-8") as file:
+                count = _predict(classifier, source, file)
+            unfinished.replace(target)
+        except OSError as error:
+            raise click.ClickException(f"cannot write {target}: {error.strerror}") from None
+        finally:
+            unfinished.unlink(missing_ok=True)
+    click.echo(f"classified {count} texts", err=True)
+
+
+def _predict(classifier: Classifier, source: TextIO, target: TextIO) -> int:
     count = 0
-    for text in _texts(source):
+    for count, text in enumerate(_texts(source), 1):  # noqa: B007  the count outlives the loop
         prediction = classifier.predict(text)
         line = {
             "label": prediction.label,
@@ -99,8 +116,7 @@ def model_predict(source: TextIO, target: TextIO, path: Path | None) -> None:
             "escalate": prediction.escalate,
         }
         target.write(json.dumps(line) + "\n")
-        count += 1
-    click.echo(f"classified {count} texts", err=True)
+    return count
 
 
 @click.group()

@@ -6,12 +6,9 @@ what it says -> count -> put names back for the reader.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
 
 import structlog
 
@@ -19,88 +16,32 @@ from app.ai import pii, safety
 from app.ai.budget import BudgetExceeded, DailyBudget
 from app.ai.cache import ResponseCache
 from app.ai.calls import Caller
-from app.ai.classifier import Classifier, ModelFileError, Prediction
+from app.ai.classifier import Classifier, ModelFileError
 from app.ai.meter import Generation, Meter
 from app.ai.model import Model, ModelError
 from app.ai.openai_model import OpenAIModel
 from app.ai.preparation import Prepared, prepare, without_placeholders
 from app.ai.prompts import PromptSet
+from app.ai.results import (
+    OTHER,
+    Answer,
+    Citation,
+    Classification,
+    Completion,
+    classification,
+    completion,
+)
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ModelsFile
-from app.ai.safety import Finding
 from app.core.principal import Principal
 from app.core.problems import AppError
 from app.core.resilience import CircuitOpen, Deadline, DeadlineExceeded
 
 log = structlog.get_logger("app.ai")
 
-# What a large model says when a text is about none of the labels.
-OTHER = "other"
+__all__ = ["Citation", "Classification", "Completion", "Gateway"]
+
 _PASSED_OVER = (ModelError, CircuitOpen, DeadlineExceeded, BudgetExceeded)
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """`number` is what the text has in brackets."""
-
-    number: int
-    article_id: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """`confidence` is a probability by the small model, or what the large one says of itself.
-
-    `escalated`: the small model was not sure. `needs_person`: neither was anybody else, and
-    `label` is the best guess.
-    """
-
-    label: str
-    confidence: float
-    escalated: bool
-    needs_person: bool
-    route: Literal["small", "large"]
-    model: str
-    prompt_hash: str | None
-    tokens_in: int
-    tokens_out: int
-    cost_usd: float
-    cached: bool
-    latency_ms: float
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """`data` is the answer by the prompt's output schema, None for prose. `route` is the model's
-    name in models.yaml, `model` its provider's. Names of people are back in `text`; other personal
-    data keeps its placeholder.
-    """
-
-    text: str
-    data: Any
-    model: str
-    route: str
-    prompt_hash: str
-    tokens_in: int
-    tokens_out: int
-    cost_usd: float
-    cached: bool
-    findings: tuple[Finding, ...]
-    citations: tuple[Citation, ...]
-    latency_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """An answer that passed every check, still masked."""
-
-    text: str
-    data: Any
-    model: str
-    route: str
-    handover: bool
 
 
 class Gateway:
@@ -157,6 +98,11 @@ class Gateway:
                 503, "The small model is not ready", f"{error}. Train it: app model train"
             ) from error
 
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The configured models by their name in models.yaml; to be wrapped, not to be called."""
+        return self._caller.models
+
     async def ready(self) -> str | None:
         """Return None when requests can be answered, else the reason."""
         routes = {model for spec in self.config.request_classes.values() for model in spec.route}
@@ -200,7 +146,7 @@ class Gateway:
             if guess.escalate:
                 answer = await self._escalate(request_class, text, principal, deadline, generation)
             generation.outcome = "ok" if not guess.escalate or answer else "needs_person"
-            return _classification(guess, answer, generation, safety.check_input(masked))
+            return classification(guess, answer, generation, safety.check_input(masked))
 
     async def complete(
         self,
@@ -219,7 +165,7 @@ class Gateway:
             prepared = self._prepare(request_class, variables, principal, deadline, generation)
             answer = await self._answer(prepared, generation)
             generation.outcome = "ok"
-            return _completion(prepared, answer, generation)
+            return completion(prepared, answer, generation)
 
     async def stream(
         self,
@@ -243,13 +189,13 @@ class Gateway:
                 yield pii.unmask(answer.text, prepared.vault, safety.SPOKEN)
             else:
                 async for piece in self._stream(prepared, generation):
-                    if isinstance(piece, _Answer):
+                    if isinstance(piece, Answer):
                         answer = piece
                     else:
                         yield pii.unmask(piece, prepared.vault, safety.SPOKEN)
             assert answer is not None  # noqa: S101  _stream ends with one or raises
             generation.outcome = "ok"
-            yield _completion(prepared, answer, generation)
+            yield completion(prepared, answer, generation)
 
     def _prepare(
         self,
@@ -281,7 +227,7 @@ class Gateway:
         principal: Principal,
         deadline: Deadline | None,
         generation: Generation,
-    ) -> _Answer | None:
+    ) -> Answer | None:
         spec = self.config.request_class(request_class)
         if not spec.prompt or not self._caller.configured(spec.route):
             return None
@@ -300,7 +246,7 @@ class Gateway:
             log.warning("not_escalated", request_class=request_class, reason=error.title)
             return None
 
-    async def _answer(self, prepared: Prepared, generation: Generation) -> _Answer:
+    async def _answer(self, prepared: Prepared, generation: Generation) -> Answer:
         """From the cache, or from a model: for one caller at a time, when answers are cached."""
         if not prepared.spec.cache_ttl_s:
             return await self._ask(prepared, generation)
@@ -314,7 +260,7 @@ class Gateway:
         except DeadlineExceeded as error:
             raise _no_answer([error]) from error
 
-    async def _ask(self, prepared: Prepared, generation: Generation) -> _Answer:
+    async def _ask(self, prepared: Prepared, generation: Generation) -> Answer:
         errors: list[Exception] = []
         for name, last in self._route(prepared):
             try:
@@ -323,12 +269,12 @@ class Gateway:
                 self._passed_over(name, error, prepared, generation, errors)
                 continue
             generation.model, generation.route = reply.model, name
-            return _Answer(reply.text, data, reply.model, name, reply.finish == "handover")
+            return Answer(reply.text, data, reply.model, name, reply.finish == "handover")
         raise _no_answer(errors)
 
     async def _stream(
         self, prepared: Prepared, generation: Generation
-    ) -> AsyncIterator[str | _Answer]:
+    ) -> AsyncIterator[str | Answer]:
         errors: list[Exception] = []
         for name, last in self._route(prepared):
             shown: list[str] = []
@@ -340,7 +286,7 @@ class Gateway:
                         continue
                     generation.model, generation.route = piece.model, name
                     handover = piece.finish == "handover"
-                    answer = _Answer("".join(shown), None, piece.model, name, handover)
+                    answer = Answer("".join(shown), None, piece.model, name, handover)
                     await self._keep(prepared, answer)
                     yield answer
                     return
@@ -378,7 +324,7 @@ class Gateway:
         names = self._caller.configured(prepared.spec.route)
         return prepared.cache_key(tuple(self._caller.models[name].name for name in names))
 
-    async def _cached(self, prepared: Prepared, generation: Generation) -> _Answer | None:
+    async def _cached(self, prepared: Prepared, generation: Generation) -> Answer | None:
         if not prepared.spec.cache_ttl_s:
             return None
         with generation.stage("cache"):
@@ -388,11 +334,11 @@ class Gateway:
             return None
         generation.cached = True
         generation.model, generation.route = found["model"], found["route"]
-        return _Answer(**found)
+        return Answer(**found)
 
-    async def _keep(self, prepared: Prepared, answer: _Answer) -> None:
+    async def _keep(self, prepared: Prepared, answer: Answer) -> None:
         if prepared.spec.cache_ttl_s:
-            value = {name: getattr(answer, name) for name in _Answer.__slots__}
+            value = {name: getattr(answer, name) for name in Answer.__slots__}
             await self._cache.set(self._key(prepared), value, prepared.spec.cache_ttl_s)
 
     @contextmanager
@@ -427,56 +373,4 @@ def _no_answer(errors: list[Exception]) -> AppError:
         "No model could answer",
         "Every model of the route failed or is resting. Try again in half a minute.",
         headers={"Retry-After": "30"},
-    )
-
-
-def _classification(
-    guess: Prediction,
-    answer: _Answer | None,
-    generation: Generation,
-    findings: list[Finding],
-) -> Classification:
-    label, confidence = guess.label, guess.confidence
-    unknown = answer is not None and answer.data["label"] == OTHER
-    if answer is not None and not unknown:
-        label, confidence = answer.data["label"], float(answer.data.get("confidence", 1.0))
-    return Classification(
-        label=label,
-        confidence=confidence,
-        escalated=guess.escalate,
-        needs_person=guess.escalate and (answer is None or unknown),
-        route="large" if answer else "small",
-        model=generation.model,
-        prompt_hash=generation.prompt_hash if answer else None,
-        tokens_in=generation.tokens_in,
-        tokens_out=generation.tokens_out,
-        cost_usd=generation.cost_usd,
-        cached=generation.cached,
-        latency_ms=generation.latency_ms,
-        findings=tuple(findings),
-    )
-
-
-def _completion(prepared: Prepared, answer: _Answer, generation: Generation) -> Completion:
-    numbers = {int(number) for number in re.findall(r"\[(\d{1,3})\]", answer.text)}
-    findings = prepared.findings
-    if answer.handover:
-        findings = (*findings, Finding("no_source", "no article fits the question", blocks=False))
-    return Completion(
-        text=pii.unmask(answer.text, prepared.vault, safety.SPOKEN),
-        data=answer.data,
-        model=answer.model,
-        route=answer.route,
-        prompt_hash=prepared.prompt.sha256,
-        tokens_in=generation.tokens_in,
-        tokens_out=generation.tokens_out,
-        cost_usd=generation.cost_usd,
-        cached=generation.cached,
-        findings=findings,
-        citations=tuple(
-            Citation(number, passage.article_id, passage.title)
-            for number, passage in enumerate(prepared.passages, 1)
-            if number in numbers
-        ),
-        latency_ms=generation.latency_ms,
     )

@@ -144,4 +144,3 @@ def _rarity(all_sentences: Sequence[str]) -> dict[str, float]:
         for word in {stem(term) for term in terms(sentence)}:
             counts[word] = counts.get(word, 0) + 1
     return {word: math.log(1 + len(all_sentences) / count) for word, count in counts.items()}
-

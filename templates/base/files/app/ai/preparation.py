@@ -87,7 +87,12 @@ def prepare(
         with generation.stage("retrieve"):
             passages = _retrieve(knowledge, masked, spec.retrieve)
         masked["passages"] = [
-            {"number": number, "title": found.title, "text": found.text, "relevance": found.relevance}
+            {
+                "number": number,
+                "title": found.title,
+                "text": found.text,
+                "relevance": found.relevance,
+            }
             for number, found in enumerate(passages, 1)
         ]
     messages = prompt.compile(masked)

@@ -111,7 +111,10 @@ async def make_gateway(
     made: list[Gateway] = []
 
     def make(
-        *, models: tuple[str, ...] = ("large", "local"), budget: dict[str, Any] | None = None, **spec
+        *,
+        models: tuple[str, ...] = ("large", "local"),
+        budget: dict[str, Any] | None = None,
+        **spec,
     ) -> Gateway:
         classes = {name: {**options, **spec} for name, options in CLASSES.items()}
         config = ModelsFile.model_validate(

@@ -1,6 +1,7 @@
 """Recordings: made over HTTP, replayed without it, and never answering for something else."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ SYSTEM = "You sort support tickets. " * 20
 
 def request(text: str = "Hello", **changes) -> ModelRequest:
     messages = (Message("system", SYSTEM), Message("user", text))
-    return ModelRequest(**{"model": "big", "messages": messages, "max_tokens": 50, **changes})
+    return replace(ModelRequest("big", messages, 50), **changes)
 
 
 def soon() -> Deadline:
@@ -36,7 +37,12 @@ async def recorded(endpoint: FakeOpenAI, tmp_path: Path) -> Path:
     """Two repeats of one request, another one, and a stream."""
     live = OpenAIModel("big", endpoint.url, None, "max_tokens")
     recorder = RecordingModel(live, PINS)
-    endpoint.answers = [Answer("first"), Answer("second"), Answer("other"), Answer("piece by piece")]
+    endpoint.answers = [
+        Answer("first"),
+        Answer("second"),
+        Answer("other"),
+        Answer("piece by piece"),
+    ]
     await recorder.complete(request(), soon())
     await recorder.complete(request(), soon())
     await recorder.complete(request("Another"), soon())
@@ -117,7 +123,9 @@ async def test_once_more_than_recorded_is_a_miss_until_rewound(recorded: Path) -
         (Pins("big", "openai-1", "xyz"), "prompts: recorded 'abc', now 'xyz'"),
     ],
 )
-async def test_a_differing_pin_refuses_the_file(recorded: Path, pins: Pins, difference: str) -> None:
+async def test_a_differing_pin_refuses_the_file(
+    recorded: Path, pins: Pins, difference: str
+) -> None:
     with pytest.raises(PinMismatch, match=difference):
         ReplayModel(recorded, pins)
 

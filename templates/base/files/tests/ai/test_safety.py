@@ -92,7 +92,9 @@ def test_no_cut_lets_anything_forbidden_through(text: str, chance: random.Random
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(ALLOWED), min_size=1, max_size=8), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.sampled_from(ALLOWED), min_size=1, max_size=8), st.randoms(use_true_random=False)
+)
 def test_a_stream_shows_everything_else_and_never_half_a_placeholder(
     parts: list[str], chance: random.Random
 ) -> None:
@@ -129,5 +131,9 @@ def test_signs_of_an_attack_are_noted_and_do_not_block(text: str) -> None:
 
 
 def test_an_ordinary_question_is_no_attack() -> None:
-    for text in ("Where is my card?", "Please ignore my last message", "What are the rules on fees?"):
+    for text in (
+        "Where is my card?",
+        "Please ignore my last message",
+        "What are the rules on fees?",
+    ):
         assert check_input(text) == []
