@@ -65,9 +65,9 @@ class Queue:
     async def empty(self) -> bool:
         return await self.count("ready", "running") == 0
 
-    async def work_off(self) -> None:
+    async def work_off(self, seconds: float = 10) -> None:
         async with self.worker().running():
-            await until(self.empty)
+            await until(self.empty, seconds)
 
 
 MakeQueue = Callable[..., Queue]

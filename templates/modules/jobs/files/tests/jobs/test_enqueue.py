@@ -1,18 +1,17 @@
 """Putting jobs into the queue: with their transaction, not too many, and fairly."""
 
 import asyncio
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import pytest
 import structlog
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.core.db import SessionDep, utcnow
 from app.core.models import IdempotencyRecord
 from app.core.problems import AppError
-from app.jobs.models import Job
 from app.jobs.task import TASKS, task
 from tests.jobs.conftest import MakeQueue, Queue, until
 from tests.jobs.tasks import journal, note, quick
@@ -160,18 +159,26 @@ async def test_a_task_without_a_queue_is_seen_at_start(make_queue: MakeQueue) ->
             pass
 
 
-async def test_jobs_are_indexed_for_claiming(queue: Queue) -> None:
-    """A claim and the look at the depth must not read the whole table."""
-    from sqlalchemy import text
+async def test_no_statement_of_a_job_reads_the_whole_table(queue: Queue) -> None:
+    seen: list[tuple[str, Any]] = []
 
-    async with queue.database.reader() as session:
-        plan = await session.execute(
-            text(
-                "explain query plan select id from jobs where queue = 'q' and state = 'ready' "
-                "and run_at <= 'x' order by turn, run_at limit 1"
-            )
-        )
-        lines = " ".join(row[3] for row in plan)
-    assert "USING COVERING INDEX" in lines or "USING INDEX ix_jobs_queue" in lines
-    assert "TEMP B-TREE" not in lines
-    assert Job.__tablename__ == "jobs"
+    def note_it(_connection, _cursor, statement: str, parameters, *_) -> None:
+        if "jobs" in statement and not statement.startswith("INSERT"):
+            seen.append((statement, parameters))
+
+    event.listen(queue.database.engine.sync_engine, "before_cursor_execute", note_it)
+    await note.enqueue(1)
+    assert await queue.store.has_due("default")
+    (job,) = await queue.store.claim("default", 5)
+    await queue.store.renew([job])
+    await queue.store.take_back(["default"])
+    await queue.store.finish(job)
+    await queue.store.prune()
+    event.remove(queue.database.engine.sync_engine, "before_cursor_execute", note_it)
+    assert len(seen) == 7
+    async with queue.database.engine.connect() as connection:
+        for statement, parameters in seen:
+            plan = await connection.exec_driver_sql(f"explain query plan {statement}", parameters)
+            steps = " / ".join(plan.scalars("detail"))
+            assert "SCAN jobs" not in steps, f"{steps}\n{statement}"
+            assert "B-TREE FOR ORDER" not in steps, f"{steps}\n{statement}"

