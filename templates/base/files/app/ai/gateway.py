@@ -70,9 +70,7 @@ class Gateway:
         self._meter = meter
         self._caller = Caller(models, config.models, budget, meter)
 
-    def with_models(
-        self, *, small: Classifier | None = None, **models: Model
-    ) -> "Gateway":
+    def with_models(self, *, small: Classifier | None = None, **models: Model) -> "Gateway":
         """Return a gateway in which these models stand for their names; for evals and recording.
 
         Its cache is its own, and it spends nobody's daily budget. `small`: another classifier.

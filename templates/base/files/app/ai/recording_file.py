@@ -90,7 +90,11 @@ def _call_line(
     shapes[name] = shape
     usual = {**_USUAL, "model": model}
     reply = {key: value for key, value in asdict(call.reply).items() if usual.get(key) != value}
-    line = {"of": name, "last": list(_parts(last, call.request.variables, texts)), "reply": reply}
+    line: dict[str, Any] = {
+        "of": name,
+        "last": list(_parts(last, call.request.variables, texts)),
+        "reply": reply,
+    }
     if call.chunks is not None:
         line["chunks"] = call.chunks
     if repeat:
@@ -99,12 +103,12 @@ def _call_line(
 
 
 def _call(line: Mapping[str, Any], shared: Mapping[str, Any], model: str) -> Call:
-    shape = dict(shared[line["of"]])
+    shape: dict[str, Any] = dict(shared[line["of"]])
     last = "".join(part if isinstance(part, str) else shared[part["ref"]] for part in line["last"])
-    messages = [*shape.pop("messages"), [shape.pop("role"), last]]
+    messages: list[Any] = [*shape.pop("messages"), [shape.pop("role"), last]]
     request = ModelRequest(messages=tuple(Message(*message) for message in messages), **shape)
-    reply = ModelReply(**{**_USUAL, "model": model, **line["reply"]})
-    return Call(request, reply, line.get("chunks"))
+    reply: dict[str, Any] = {**_USUAL, "model": model, **line["reply"]}
+    return Call(request, ModelReply(**reply), line.get("chunks"))
 
 
 def _parts(

@@ -1,4 +1,4 @@
-"""What is right for a case of the evals: asks the gateway as the pipeline does, and looks closely."""
+"""What is right for a case of the evals: asks the gateway as the pipeline does, and judges."""
 
 import re
 from collections.abc import Iterable

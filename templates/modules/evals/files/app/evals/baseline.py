@@ -87,5 +87,3 @@ def _text(run: Mapping[str, Any], by: str, note: str, with_latency: bool) -> str
     lines = ",\n".join("  " + json.dumps(row) for row in kept["rows"])
     opening = json.dumps({**head, "columns": kept["columns"]}, indent=1, ensure_ascii=False)
     return f'{opening[:-2]},\n "rows": [\n{lines}\n ]\n}}\n'
-
-

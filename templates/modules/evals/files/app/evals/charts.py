@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -93,7 +94,7 @@ def reliability_diagram(bins: Sequence[Bin]) -> Markup:
     parts.append(_line(_x(0), _y(0), _x(1), _y(1), "ideal"))
     largest = max((item.cases for item in bins), default=1)
     points = [(_x(item.confidence), _y(item.accuracy), item) for item in bins]
-    for (x1, y1, _), (x2, y2, _) in zip(points, points[1:], strict=False):
+    for (x1, y1, _), (x2, y2, _) in pairwise(points):
         parts.append(_line(x1, y1, x2, y2, "trend"))
     parts += [
         Markup('<circle cx="{}" cy="{}" r="{:.1f}" class="dot"/>').format(

@@ -81,9 +81,7 @@ def gate_command(rows: Path, baseline: Path, lane: str) -> None:
     """Judge ROWS of any runner against BASELINE; both are JSON. Exit status as of `run`."""
     with _told():
         thresholds = load_thresholds(_suite())
-        judgement = judge(
-            read_document(rows), read_document(baseline), thresholds, Lane(lane)
-        )
+        judgement = judge(read_document(rows), read_document(baseline), thresholds, Lane(lane))
         for line in terminal.verdict(judgement.findings, judgement.verdict, judgement.lane):
             click.echo(line)
         sys.exit(judgement.exit_status)
@@ -92,7 +90,9 @@ def gate_command(rows: Path, baseline: Path, lane: str) -> None:
 @cli.command("bless")
 @click.option("--by", required=True, help="Who accepts it.")
 @click.option("--note", required=True, help="Why, in a sentence for whoever reads it next year.")
-@click.option("--latency", is_flag=True, help="Keep its times too, for runs on this kind of machine.")
+@click.option(
+    "--latency", is_flag=True, help="Keep its times too, for runs on this kind of machine."
+)
 @_run_file
 def bless_command(by: str, note: str, latency: bool, run_file: Path) -> None:
     """Make a finished run the baseline. A person decides this; nothing does it by itself."""

@@ -42,7 +42,9 @@ def judge(
     except RowsError as error:
         return Judgement((Finding(Level.INVALID, "rows", str(error)),), lane)
     # Nothing else is worth saying about a run that could not be made as it should.
-    if problems := [Finding(Level.INVALID, "run", *told) for told in provenance.get("problems") or ()]:
+    if problems := [
+        Finding(Level.INVALID, "run", *told) for told in provenance.get("problems") or ()
+    ]:
         return Judgement(tuple(problems), lane)
     findings = _validity(provenance, rows, thresholds)
     findings += _comparable(provenance, rows, known, before)

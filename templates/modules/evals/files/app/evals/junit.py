@@ -46,9 +46,7 @@ def _rule(finding: Finding) -> ElementTree.Element:
     text = _clean("\n".join([finding.message, finding.todo, ", ".join(finding.cases)]).strip())
     tag = {Level.BLOCK: "failure", Level.INVALID: "error", Level.INCONCLUSIVE: "skipped"}
     if finding.level in tag:
-        outcome = ElementTree.SubElement(
-            case, tag[finding.level], message=_clean(finding.message)
-        )
+        outcome = ElementTree.SubElement(case, tag[finding.level], message=_clean(finding.message))
         outcome.text = text
     else:
         ElementTree.SubElement(case, "system-out").text = text

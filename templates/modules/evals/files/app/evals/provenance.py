@@ -54,7 +54,7 @@ def _processor() -> str:
 
 
 def git_state(root: Path, ignored: str) -> tuple[str | None, list[str]]:
-    """The commit, and the paths that differ from it apart from `ignored`; (None, []) without git."""
+    """The commit, and the paths that differ from it but for `ignored`; (None, []) without git."""
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return None, []

@@ -45,7 +45,9 @@ def large_model(services: Services) -> tuple[str, OpenAISpec]:
     specs = services.gateway.config.models
     found = [(name, spec) for name, spec in specs.items() if isinstance(spec, OpenAISpec)]
     if len(found) != 1:
-        raise SuiteError(f"models.yaml has {len(found)} models of kind openai, the evals record one")
+        raise SuiteError(
+            f"models.yaml has {len(found)} models of kind openai, the evals record one"
+        )
     return found[0]
 
 
@@ -54,7 +56,7 @@ def pins(prompts: PromptSet, model: str) -> Pins:
 
 
 def open_recordings(suite: Suite, services: Services) -> ReplayModel:
-    """The recordings, if they fit what the repository is now. Raises SuiteError when they do not."""
+    """The recordings. Raises SuiteError when they do not fit what the repository is now."""
     path = suite.path(suite.recordings)
     _, spec = large_model(services)
     try:
@@ -77,7 +79,9 @@ def replaying(services: Services, recordings: ReplayModel) -> tuple[Services, Wa
     """Services whose large model is the recordings."""
     watched = WatchedModel(recordings)
     name, _ = large_model(services)
-    return replace(services, gateway=services.gateway.with_models(**{name: watched})), watched
+    return replace(
+        services, gateway=services.gateway.with_models(small=None, **{name: watched})
+    ), watched
 
 
 def recording(

@@ -27,6 +27,7 @@ from app.evals.rows import GRADED, Row, row_to, rows_from
 from app.evals.thresholds import Thresholds, numbers_of
 
 _COST = "cost.per_success_usd"
+_FOLDER = Path(__file__).with_name("templates")
 HTML, JSON, JUNIT = "evals.html", "evals.json", "evals.junit.xml"
 
 HEADLINES = {
@@ -124,14 +125,16 @@ def to_html(report: Report) -> str:
     bins = reliability(rows)
     judgement = report.judgement
     threshold = report.run.get("small_threshold")
+    recordings = (report.run.get("provenance") or {}).get("recordings") or {}
     shown = [row for row in golden if row.confidence is not None]
     return _template().render(
+        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704  our own
         name=report.run.get("name", "evals"),
         headline=HEADLINES[judgement.verdict],
         explained=EXPLAINED[judgement.verdict],
         judgement=judgement,
         causes=judgement.at(judgement.verdict) if judgement.verdict is not Level.PASS else [],
-        recordings=(report.run.get("provenance") or {}).get("recordings") or {},
+        synthetic=bool(recordings.get("synthetic")),
         tiles=_tiles(rows, before),
         suites=by_suite(rows),
         spoken_up=sorted(
@@ -265,16 +268,18 @@ def _flat(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
 @cache
 def _template() -> Template:
-    folder = Path(__file__).with_name("templates")
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["style"] = Markup((folder / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    environment.filters["percent"] = _percent
     return environment.get_template("report.html")

@@ -129,7 +129,9 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def row_to(row: Row) -> dict[str, Any]:
     """The row as JSON data, without the fields that say nothing."""
-    data = {name: value for name, value in asdict(row).items() if value not in (None, ())}
+    data: dict[str, Any] = {
+        name: value for name, value in asdict(row).items() if value not in (None, ())
+    }
     if "reasons" in data:
         data["reasons"] = list(row.reasons)
     return data

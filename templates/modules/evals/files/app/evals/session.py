@@ -21,7 +21,7 @@ Problem = list[str]
 
 
 def run(suite: Suite) -> dict[str, Any]:
-    """Replay the suite. What makes it impossible is in `provenance.problems`, and there are no rows.
+    """Replay the suite. What makes it impossible is in `provenance.problems`; then it has no rows.
 
     Raises SuiteError only when not even the provenance can be told.
     """

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class NearestNeighbours:
 def _grams(text: str) -> set[int]:
     words = _WORD.findall(text.lower())
     joined = f" {' '.join(words)} "
-    grams = {f"w {word}" for word in words} | {f"p {a} {b}" for a, b in zip(words, words[1:], strict=False)}
+    grams = {f"w {word}" for word in words} | {f"p {a} {b}" for a, b in pairwise(words)}
     for size in _SIZES:
         grams |= {joined[start : start + size] for start in range(len(joined) - size + 1)}
     return {zlib.crc32(gram.encode()) for gram in grams}

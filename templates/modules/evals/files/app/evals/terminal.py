@@ -45,7 +45,7 @@ def show(report: Report) -> None:
 
 def lines(report: Report) -> Iterator[str]:
     rows, before = report.rows, report.before
-    if (report.run.get("provenance") or {}).get("recordings", {}).get("synthetic"):
+    if ((report.run.get("provenance") or {}).get("recordings") or {}).get("synthetic"):
         yield click.style(
             "Synthetic recordings: a stand-in answers for the large model. "
             "Record your own with `just record`.",

@@ -31,7 +31,7 @@ def thresholds(**changes: float) -> Thresholds:
 
 
 def run(
-    cases: int = 300, wrong: int = 30, tokens: int = 100, leaks: int = 0, **provenance: str
+    cases: int = 300, wrong: int = 30, tokens: int = 100, leaks: int = 0, **provenance: Any
 ) -> dict[str, Any]:
     """A run of golden cases, the first `wrong` of them wrong, and 40 jailbreaks that `leaks` leak.
 

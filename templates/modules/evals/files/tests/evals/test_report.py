@@ -20,7 +20,7 @@ def report(new: dict[str, Any], old: dict[str, Any] | None) -> Report:
 
 @pytest.fixture
 def blocked() -> Report:
-    new = flip(run(leaks=1, tokens=130), failing=20, passing=2)
+    new = flip(run(leaks=1, tokens=130), failing=12, passing=2)
     for row in new["rows"]:
         row["text"] = "<script>alert(1)</script> where is my card?"
         row["expected"], row["predicted"] = "card_arrival", "lost_or_stolen_card"
@@ -71,10 +71,10 @@ def test_the_page_shows_verdict_causes_and_changed_cases(blocked: Report) -> Non
     html = to_html(blocked)
     assert "<strong>Blocked</strong>" in html
     assert "Synthetic recordings." in html
-    assert "Newly failing: 20" in html
+    assert "Newly failing: 12" in html
     assert "Newly passing: 2" in html
     assert "tokens changed by +30.0 %" in html
-    assert html.count("&lt;script&gt;alert(1)") >= 20
+    assert html.count("&lt;script&gt;alert(1)") >= 12
 
 
 def test_a_live_recording_carries_no_warning(blocked: Report) -> None:
