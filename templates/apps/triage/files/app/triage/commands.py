@@ -64,6 +64,7 @@ def seed(
 async def _seed(
     users: int, tickets: int, tenant: str | None, epoch: datetime, process: bool
 ) -> str:
+    from app.core.problems import AppError
     from app.services import build_services
     from app.triage import seed as seeding
     from app.triage.seed_texts import Voice
@@ -91,6 +92,8 @@ async def _seed(
                 classify=classify,
                 on_batch=bar.update,
             )
+    except AppError as error:
+        raise click.ClickException(error.detail) from None
     finally:
         await services.database.close()
 

@@ -1,7 +1,7 @@
 """What seeded customers write: real queries, now and then with a greeting, a name, a number.
 
-Some ask two things at once, and some are too vague to tell: those a person has to look at. Names and
-numbers are from ranges that are reserved for examples, so that masking has work to do and nobody is
+Some ask two things at once, and some are too vague to tell: those a person has to look at. Names
+and numbers are from ranges reserved for examples, so that masking has work to do and nobody is
 meant.
 """
 
