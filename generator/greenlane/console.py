@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import TextWrapper
@@ -186,7 +186,7 @@ class Console:
     # -- progress ---------------------------------------------------------------------------------
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Line]:
+    def step(self, title: str) -> Generator[Line]:
         """One step with its elapsed time: a spinner at a terminal, plain lines otherwise.
 
         The block says how it ended through the yielded `Line`; an exception leaves a line too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from greenlane.console import Console
@@ -10,6 +11,8 @@ from greenlane.kit import Kit, Part, Preset
 
 KINDS = ("apps", "modules", "presets")
 _PACKAGE_SETS = ("dependencies", "dev_dependencies", "train_dependencies")
+_CLAUSE = re.compile(r"[.;:] ")
+_EXPRESSION = re.compile(r"\{\{\s*(\w+).*?\}\}")
 _TITLES = {"apps": "Archetypes: what to build", "modules": "Modules", "presets": "Presets"}
 
 
@@ -155,7 +158,10 @@ def _packages(kit: Kit, part: Part) -> dict[str, dict[str, str]]:
 
 
 def _settings(part: Part) -> list[dict[str, str]]:
-    """The settings that a part adds to .env.example: name, default, and the comment above it."""
+    """The settings that a part adds to .env.example: name, default, and the comment above it.
+
+    A default that comes from an answer is shown as `<question>`.
+    """
     source = part.slots.get("env.example") or part.files.get(".env.example")
     if source is None:
         return []
@@ -165,7 +171,8 @@ def _settings(part: Part) -> list[dict[str, str]]:
         name, assigned, value = text.removeprefix("#").strip().partition("=")
         # A setting that is commented out is a setting all the same: `# ACCESS_TOKEN=`.
         if assigned and name.isidentifier() and name.isupper():
-            settings.append({"name": name, "default": value, "help": " ".join(comment)})
+            default = _EXPRESSION.sub(r"<\1>", value)
+            settings.append({"name": name, "default": default, "help": " ".join(comment)})
             comment = []
         elif text.startswith("#"):
             comment.append(text.lstrip("# "))
@@ -189,8 +196,13 @@ def _show_modules(entries: list[dict[str, Any]], kit: Kit, console: Console) -> 
             console.pairs([(entry["name"], _summary(entry)) for entry in members], indent=4)
 
 
+def in_short(description: str) -> str:
+    """The first clause of a description, for lists: up to a full stop, semicolon or colon."""
+    return _CLAUSE.split(" ".join(description.split()), maxsplit=1)[0].rstrip(".")
+
+
 def _summary(entry: dict[str, Any]) -> str:
-    text = entry["description"]
+    text = in_short(entry["description"])
     requires = entry.get("requires")
     return f"{text} (with {', '.join(requires)})" if requires else text
 

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -117,9 +117,9 @@ def set_up_project(project: Path, console: Console) -> Report:
     except KeyboardInterrupt:
         where = shlex.quote(str(project))
         raise Left(f"Stopped. The repository {where} is complete; its set-up is not.") from None
-    for gate in report.gates:
-        if gate.outcome != "ok":
-            report.instructions.append(_instruction(project, gate, [gate.command.split()]))
+    red = [gate for gate in report.gates if gate.outcome != "ok"]
+    if red:
+        report.instructions.append(_red_gates(project, red))
     return report
 
 
@@ -132,7 +132,8 @@ def _install(project: Path, env: dict[str, str], console: Console, report: Repor
         report.steps.append(result)
         if result.outcome != "ok":
             _show_failure(result, project, console)
-            rest = [step[2] for step in _INSTALL[position:]] + [GATES, SERVE]
+            rest: list[tuple[str, ...]] = [step[2] for step in _INSTALL[position:]]
+            rest += [GATES, SERVE]
             report.instructions.append(_instruction(project, result, rest))
             return False
         if name == "lock":
@@ -238,7 +239,7 @@ def _call(command: tuple[str, ...], project: Path, env: dict[str, str], log: Pat
 
 
 @contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _ended(process: subprocess.Popen[bytes]) -> Generator[None]:
     """Leaves no child behind, however the block is left: Ctrl-C, SIGTERM or an error."""
 
     def stop(*_: object) -> NoReturn:
@@ -308,7 +309,7 @@ def _commit_lock(project: Path, env: dict[str, str], report: Report) -> None:
         if done.returncode:
             reason = f"uv.lock could not be committed: {(done.stderr or done.stdout).strip()}"
             shown = tuple(shlex.join(("git", *line)) for line in (add, commit))
-            report.instructions.append(Instruction(reason, (_enter(project), *shown)))
+            report.instructions.append(Instruction(reason, (*_enter(project), *shown)))
             return
 
 
@@ -334,17 +335,23 @@ def _show_failure(result: Result, project: Path, console: Console) -> None:
         console.paragraph(f"Full output: {project / result.log}", indent=2)
 
 
-def _enter(project: Path) -> str:
-    return f"cd {shlex.quote(str(project))}"
+def _enter(project: Path) -> list[str]:
+    """The commands that bring a shell to where the project's own commands work."""
+    export = path_instruction(project)
+    return [f"cd {shlex.quote(str(project))}", *([export] if export else [])]
 
 
-def _instruction(project: Path, result: Result, commands: list[Any]) -> Instruction:
+def _instruction(project: Path, result: Result, commands: list[tuple[str, ...]]) -> Instruction:
     reason = f"`{result.command}` failed ({result.reason}); when that is put right:"
     if result.outcome == "skipped":
         reason = f"`{result.command}` could not be done: {result.reason}. When it can:"
-    export = path_instruction(project)
-    lines = [_enter(project), *([export] if export else []), *map(shlex.join, commands)]
-    return Instruction(reason, tuple(lines))
+    return Instruction(reason, (*_enter(project), *map(shlex.join, commands)))
+
+
+def _red_gates(project: Path, red: list[Result]) -> Instruction:
+    subject = "One gate is red" if len(red) == 1 else f"{len(red)} gates are red"
+    reason = f"{subject}; the output is in {LOGS}/. When that is put right, run again:"
+    return Instruction(reason, (*_enter(project), *(gate.command for gate in red)))
 
 
 def _without_uv(project: Path) -> Instruction:
@@ -352,5 +359,5 @@ def _without_uv(project: Path) -> Instruction:
     return Instruction(
         "The project needs uv, which was not found on this machine. Install it "
         "(https://docs.astral.sh/uv/, or `pipx install uv`), then:",
-        (_enter(project), *commands),
+        (*_enter(project), *commands),
     )

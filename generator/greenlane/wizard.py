@@ -15,6 +15,7 @@ from greenlane.answers import (
     resolve,
 )
 from greenlane.console import Console
+from greenlane.describe import in_short
 from greenlane.disk import check_free
 from greenlane.errors import GreenlaneError
 from greenlane.exits import Left
@@ -139,7 +140,9 @@ class Wizard:
 
     def _ask_app(self, *, back: bool) -> tuple[str, str]:
         message = "What do you want to build?"
-        options = [Option(p.name, p.title, p.description) for p in self._kit.apps.values()]
+        options = [
+            Option(p.name, p.title, in_short(p.description)) for p in self._kit.apps.values()
+        ]
         app = self._asker.select(message, options, self._state.app, note="", back=back)
         if app != self._state.app:
             presets = [preset.name for preset in self._presets(app)]
@@ -152,7 +155,7 @@ class Wizard:
     def _ask_start(self, *, back: bool) -> tuple[str, str]:
         message = "What should it start with?"
         presets = self._presets(self._state.app)
-        options = [Option(p.name, p.name, _one_line(p.description)) for p in presets]
+        options = [Option(p.name, p.name, in_short(p.description)) for p in presets]
         options.append(Option(_OWN_CHOICE, "choose the parts myself", "tick them in a list"))
         before = self._state.preset
         choice = self._asker.select(message, options, before, note="", back=back)
@@ -279,7 +282,7 @@ class Wizard:
             Option(
                 part.name,
                 part.title,
-                _one_line(part.description),
+                in_short(part.description),
                 self._kit.categories.get(part.category, "Other"),
                 f"comes with {title}" if part.name in given else "",
             )
@@ -311,10 +314,6 @@ def _option(label: str, value: Value) -> Option:
     """A choice's label may explain itself after a dash: "MIT - anyone may use it"."""
     title, _, hint = label.partition(" - ")
     return Option(value, title, hint)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _text(value: Value) -> str:

@@ -107,11 +107,20 @@ def test_list_shows_modules_under_their_category(greenlane: Greenlane, small_kit
     assert position("Quality gates") < position("audit") < position("Presets")
 
 
+def test_list_shows_the_first_clause_only(greenlane: Greenlane, small_kit: Path) -> None:
+    text = greenlane.ok("list", "--kit", small_kit)
+    assert "Who did what (" not in text
+    assert "  audit    Who did what\n" in text
+    full = greenlane.document("list", "modules", "--kit", small_kit)["modules"][0]
+    assert full["description"] == "Who did what. And when; kept for a year."
+
+
 def test_describe_tells_what_a_part_adds(greenlane: Greenlane, small_kit: Path) -> None:
     base = greenlane.document("describe", "base", "--kit", small_kit)
     assert base["settings"] == [
         {"name": "GREETING", "default": "hello", "help": "How it is greeted"},
         {"name": "ACCESS_TOKEN", "default": "", "help": "Asked of every caller; empty: open"},
+        {"name": "TITLE", "default": "<project_title>", "help": "Shown as the name"},
     ]
     assert base["packages"] == {"dev_dependencies": {"rust-just": ">=1.40"}}
     assert base["checks"] == ["lint", "unit"]

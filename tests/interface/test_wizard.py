@@ -223,6 +223,17 @@ def test_going_back_from_the_summary(
     assert script.answers == []
 
 
+def test_the_name_must_be_free_where_the_person_stands(
+    kit: Kit, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-app").mkdir()
+    (tmp_path / "my-app/mine").touch()
+    script = Script("minimal", "my-app", "acme", *[Script.ACCEPT] * 5)
+    assert ask(kit, console, None, asker=script).values["project_name"] == "acme"
+    assert len(script.problems) == 1
+
+
 @pytest.mark.parametrize("last", ["leave", Script.LEAVE])
 def test_leaving_says_that_nothing_was_written(
     kit: Kit, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: Any
