@@ -115,26 +115,21 @@ def test_start_ends_green_and_clean(tmp_path: Path) -> None:
     assert run(folder, "git", "ls-files", "uv.lock") == "uv.lock\n"
 
 
-@pytest.mark.parametrize(
-    ("path", "old", "new_text"),
-    [
-        ("app/main.py", "import", "import  "),
-        ("app/main.py", "def create_app(", "def create_app(unused: Nothing, "),
-    ],
-)
-def test_a_gate_can_fail(tmp_path: Path, path: str, old: str, new_text: str) -> None:
+def test_a_gate_can_fail(tmp_path: Path) -> None:
     folder = tmp_path / "my-app"
     new("minimal", folder)
     run(folder, "uv", "run", "just", "setup")
-    text = (folder / path).read_text()
-    assert old in text
-    (folder / path).write_text(text.replace(old, new_text, 1))
-    done = subprocess.run(
-        ["uv", "run", "just", "check"],
-        cwd=folder,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode != 0
+    for gate, path, old, planted in (
+        ("format", "app/main.py", "import ", "import  "),
+        ("lint", "app/main.py", "import importlib\n", "import importlib\nimport uuid\n"),
+        ("types", "app/main.py", "def create_app(", "def create_app(planted: Nothing, "),
+        ("unit", "app/core/health.py", '"status": "alive"', '"status": "undead"'),
+        ("contract", "app/core/health.py", '"/healthz"', '"/health"'),
+    ):
+        text = (folder / path).read_text()
+        assert old in text, f"{path} no longer has {old!r}: plant another mistake"
+        run(folder, "uv", "run", "just", gate)
+        (folder / path).write_text(text.replace(old, planted, 1))
+        with pytest.raises(AssertionError, match=f"recipe `{gate}` failed"):
+            run(folder, "uv", "run", "just", gate)
+        (folder / path).write_text(text)
