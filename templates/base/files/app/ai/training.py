@@ -27,7 +27,6 @@ from sklearn.svm import LinearSVC
 
 from app.ai.classifier import FORMAT_VERSION, Classifier, features
 
-
 # A scipy.sparse matrix in rows; its stubs know no precise type for indexing it.
 Sparse = Any
 
