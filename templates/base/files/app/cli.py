@@ -26,6 +26,15 @@ CORE_COMMANDS = {
 class LazyGroup(click.Group):
     """Imports a command when it is called, so that `app --help` stays quick."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a mistake in a file becomes a message instead of a traceback."""
+        from app.core.problems import ConfigurationError
+
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*CORE_COMMANDS}.union(*map(_offered, _modules())))
 

@@ -25,13 +25,14 @@ from jinja2.sandbox import SandboxedEnvironment
 from jsonschema import Draft202012Validator, SchemaError
 
 from app.ai.model import Message
+from app.core.problems import ConfigurationError
 
 BLOCKS = ("system", "user")
 LOCK_NOTE = "# SHA-256 of each prompt. After a change that is meant: app prompts lock\n"
 _KEYS = {"name", "version", "variables", "output"}
 
 
-class PromptError(ValueError):
+class PromptError(ConfigurationError):
     """A prompt file is wrong, or was given the wrong variables. Says which and what is expected."""
 
 

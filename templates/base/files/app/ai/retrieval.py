@@ -15,6 +15,8 @@ from pathlib import Path
 
 import yaml
 
+from app.core.problems import ConfigurationError
+
 # Weights of title, intents and text in BM25: an article's title says best what it is about.
 _WEIGHTS = "4.0, 3.0, 1.0"
 # An article written for the intent that the ticket was given beats one that shares more words.
@@ -30,7 +32,7 @@ you your
 _STOP_WORDS = frozenset(_STOP.split())
 
 
-class KnowledgeError(ValueError):
+class KnowledgeError(ConfigurationError):
     """An article is wrong. Names the file and what is expected."""
 
 

@@ -7,9 +7,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.ai.openai_model import TokenLimit
+from app.core.problems import ConfigurationError
 
 
-class ModelsFileError(ValueError):
+class ModelsFileError(ConfigurationError):
     """models.yaml is missing or wrong. Says where, and what is expected."""
 
 

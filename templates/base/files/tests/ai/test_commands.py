@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from app.ai.commands import model, prompts
 from app.ai.prompts import PromptSet
+from app.cli import main
 from tests.ai.conftest import HERE
 
 
@@ -134,6 +135,15 @@ def test_prompts_are_checked_against_their_lock(
     assert "prompts/draft.j2 was changed after it was locked" in result.output
     path.write_text("broken")
     assert "expected a head" in run(prompts, "check").output
+
+
+def test_a_mistake_in_a_file_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.yaml").write_text("models: {small: {kind: magic}}")
+    result = run(main, "serve", "--port", "0")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: models.yaml is wrong. models.small")
+    assert isinstance(result.exception, SystemExit)
 
 
 @pytest.mark.contract
