@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.evals import charts
 from app.evals.findings import Judgement, Level
@@ -138,7 +138,11 @@ def to_html(report: Report) -> str:
         tiles=_tiles(rows, before),
         suites=by_suite(rows),
         spoken_up=sorted(
-            (finding for finding in judgement.findings if finding.level is not Level.PASS),
+            (
+                finding
+                for finding in judgement.findings
+                if finding.level not in (Level.PASS, judgement.verdict)
+            ),
             key=lambda finding: -list(Level).index(finding.level),
         ),
         silent=judgement.at(Level.PASS),
@@ -147,8 +151,8 @@ def to_html(report: Report) -> str:
         reliability=charts.reliability_diagram(bins) if bins else "",
         calibration_error=calibration_error(bins),
         confidence=charts.confidence_histogram(
-            [row.confidence or 0.0 for row in shown if row.small_predicted == row.expected],
-            [row.confidence or 0.0 for row in shown if row.small_predicted != row.expected],
+            [row.confidence or 0.0 for row in shown if row.small_correct],
+            [row.confidence or 0.0 for row in shown if not row.small_correct],
             threshold,
         )
         if shown
@@ -156,7 +160,7 @@ def to_html(report: Report) -> str:
         tokens=charts.spread(
             [row.tokens for row in before if row.suite == GRADED and row.tokens],
             [row.tokens for row in golden if row.tokens],
-            "tokens per golden case that reached the large model",
+            "tokens",
         ),
         costs=_costs(rows, before),
         newly_failing=[known[name] for name in judgement.newly_failing],
@@ -175,10 +179,12 @@ def _strict(report: Report) -> set[str]:
 
 
 def _tiles(rows: Sequence[Row], before: Sequence[Row]) -> list[Tile]:
+    if not rows:
+        return []
     now, was = summarise(rows), summarise(before)
     tiles = [
         _share_tile("Accuracy", now["accuracy"], was["accuracy"]),
-        _share_tile("Small model alone", now["small.accuracy"]),
+        _share_tile("Small model alone", now["small.accuracy"], was["small.accuracy"]),
         _share_tile("Right when it is sure", now["small.accuracy_when_sure"]),
         _share_tile("Answered by the small model", now["small.share"]),
         _share_tile("Left to a person", now["needs_person"]),
@@ -272,6 +278,15 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def _code(text: str) -> Markup:
+    """Commands in backticks become code; all else is escaped."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -282,4 +297,5 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = _percent
+    environment.filters["code"] = _code
     return environment.get_template("report.html")
