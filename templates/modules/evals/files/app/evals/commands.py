@@ -20,6 +20,7 @@ from app.evals.rows import RowsError, read_document
 from app.evals.suite import Suite, SuiteError, load_suite, load_thresholds
 
 _REPORTS = Path("var/reports")
+_SUMMARY = "evals.md"
 _INVALID = 3
 
 _lane = click.option(
@@ -140,9 +141,16 @@ def _show(suite: Suite, run: Mapping[str, Any], lane: Lane, report_dir: Path) ->
     baseline = read_baseline(suite.path(suite.baseline))
     report = Report(run, baseline, judge(run, baseline, thresholds, lane), thresholds)
     page = write_reports(report, report_dir)
+    (report_dir / _SUMMARY).write_text(_summary(report), encoding="utf-8")
     terminal.show(report)
     click.echo(f"\nReport: {page}")
     sys.exit(report.judgement.exit_status)
+
+
+def _summary(report: Report) -> str:
+    """What is printed, as Markdown: CI shows every `*.md` of the reports on the page of its run."""
+    text = "\n".join(click.unstyle(line) for line in terminal.lines(report)).strip("\n")
+    return f"### Evals\n\n```text\n{text}\n```\n"
 
 
 @contextmanager

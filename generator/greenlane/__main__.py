@@ -1,0 +1,6 @@
+"""`python -m greenlane`."""
+
+from greenlane.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The first commit of a new repository, independent of how the user's git is set up."""
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from greenlane.tree import Tree
+
+# What git sets for the hooks it runs, and `-c` on its command line: inherited from an outer git,
+# they would make the first commit land in the outer repository.
+_LOCAL = re.compile(
+    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|ATTR_SOURCE|CEILING_DIRECTORIES|COMMON_DIR|CONFIG|CONFIG_COUNT"
+    "|CONFIG_PARAMETERS|DEFAULT_HASH|DIR|GLOB_PATHSPECS|GRAFT_FILE|ICASE_PATHSPECS"
+    "|IMPLICIT_WORK_TREE|INDEX_FILE|LITERAL_PATHSPECS|NAMESPACE|NOGLOB_PATHSPECS"
+    "|NO_REPLACE_OBJECTS|OBJECT_DIRECTORY|PREFIX|QUARANTINE_PATH|REPLACE_REF_BASE|SHALLOW_FILE"
+    "|TEMPLATE_DIR|WORK_TREE)"
+)
+# Filters and monitors are for the user's other repositories; a name made up from the machine's is
+# worse than a neutral one.
+_SETTINGS = {
+    "core.attributesFile": os.devnull,
+    "core.fsmonitor": "false",
+    "fastimport.unpackLimit": "1",
+    "pack.compression": "1",
+    "user.useConfigOnly": "true",
+}
+_NEUTRAL = "greenlane <greenlane@localhost>"
+_SECONDS = 120
+
+
+class GitError(Exception):
+    """git is missing, too old, or refused; the text is its last line."""
+
+
+def first_commit(folder: Path, tree: "Tree", message: str) -> str:
+    """Make `folder`, which holds `tree`, a repository on the branch main with it committed.
+
+    Returns the id of the commit. The user's name and address are used when git knows them,
+    otherwise a neutral author. Raises GitError, and leaves no half-made .git behind.
+
+    One `git fast-import` takes the tree from memory into one pack: a third of the time of `git
+    add` and `git commit`, which write each object to a file of its own. It runs no hook and no
+    filter and signs nothing, so the commit holds the very bytes that were rendered.
+    """
+    try:
+        _git(folder, "init", "--quiet", "--initial-branch=main", "--template=")
+        stream = _commit_stream(
+            tree, _person(folder, "AUTHOR"), _person(folder, "COMMITTER"), message
+        )
+        _git(folder, "fast-import", "--quiet", "--done", "--depth=0", stdin=stream)
+        _git(folder, "reset", "--quiet")  # fills the index
+        return (folder / ".git/refs/heads/main").read_text().strip()
+    except (GitError, OSError) as error:
+        import shutil
+
+        shutil.rmtree(folder / ".git", ignore_errors=True)
+        raise error if isinstance(error, GitError) else GitError(str(error)) from None
+
+
+def _person(folder: Path, role: str) -> str:
+    """`Name <address> seconds zone`, as git would write it into a commit now."""
+    try:
+        return _git(folder, "var", f"GIT_{role}_IDENT").strip()
+    except GitError:
+        return f"{_NEUTRAL} {int(time.time())} +0000"
+
+
+def _commit_stream(tree: "Tree", author: str, committer: str, message: str) -> bytes:
+    text = message.encode()
+    lines = [
+        b"commit refs/heads/main",
+        b"author " + author.encode(),
+        b"committer " + committer.encode(),
+    ]
+    lines += [b"data %d" % len(text), text]
+    for path, file in tree.items():
+        mode = b"100755" if file.mode & 0o100 else b"100644"
+        lines += [b"M %s inline %s" % (mode, path.encode()), b"data %d" % len(file.content)]
+        lines.append(file.content)
+    return b"\n".join([*lines, b"done", b""])
+
+
+def outer_work_tree(dest: Path) -> Path | None:
+    """The git work tree that `dest` would be part of; None when there is none or it ignores it."""
+    for folder in dest.absolute().parents:
+        if (folder / ".git").exists():
+            return None if _is_ignored(folder, dest) else folder
+    return None
+
+
+def _is_ignored(work_tree: Path, dest: Path) -> bool:
+    try:
+        _git(work_tree, "check-ignore", "--quiet", f"{dest.absolute()}/")
+    except GitError:
+        return False
+    return True
+
+
+def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
+    settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+    kept = {key: value for key, value in os.environ.items() if not _LOCAL.fullmatch(key)}
+    try:
+        done = subprocess.run(
+            ["git", *settings, *arguments],
+            cwd=folder,
+            env=kept,
+            input=stdin,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError("git is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {arguments[0]} took more than {_SECONDS} s") from None
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise GitError(lines[-1] if lines else f"git {arguments[0]} ended with {done.returncode}")
+    return done.stdout.decode(errors="replace")

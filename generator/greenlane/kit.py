@@ -1,0 +1,163 @@
+"""A kit: parts, their questions and files, and the presets that choose among them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenlane.errors import GreenlaneError
+
+Value = str | int | bool
+"""An answer. Plain data only: nothing else reaches a template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One possible answer, and the words in which it is offered."""
+
+    label: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of a part.
+
+    `type` is str, bool, int or choice. `default`, `when` and `validator` may be Jinja templates
+    over the answers to earlier questions. `pattern` is a regular expression that the whole answer
+    must match; `pattern_help` says it in words.
+    """
+
+    name: str
+    part: str
+    type: str
+    help: str
+    choices: tuple[Choice, ...] = ()
+    default: Value | None = None
+    when: str | bool = True
+    validator: str = ""
+    pattern: str = ""
+    pattern_help: str = ""
+    placeholder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of the kit: where it is, how errors name it, and whether it is rendered."""
+
+    file: Path
+    shown: str
+    template: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A file that the kit moved in `version`; updates move it in a project, too."""
+
+    version: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The base, an application archetype or a module. `kind` is base, app or module."""
+
+    name: str
+    kind: str
+    title: str
+    description: str
+    category: str
+    requires: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    questions: tuple[Question, ...]
+    contributes: Mapping[str, tuple[str, ...]]
+    files: Mapping[str, Source]
+    slots: Mapping[str, Source]
+    notes: str
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """An answers file with a name."""
+
+    name: str
+    description: str
+    app: str | None
+    modules: tuple[str, ...]
+    answers: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """Everything that can be rendered. Built by `load_kit`, which has checked it."""
+
+    name: str
+    version: str
+    description: str
+    root: Path
+    categories: Mapping[str, str]
+    questions: tuple[Question, ...]
+    parts: Mapping[str, Part]
+    presets: Mapping[str, Preset]
+    versions: Mapping[str, object]
+    sets: Mapping[str, str]
+    slots: Mapping[str, str]
+
+    @property
+    def base(self) -> Part:
+        return self.parts["base"]
+
+    @property
+    def apps(self) -> dict[str, Part]:
+        """The archetypes, of which a repository has exactly one."""
+        return {name: part for name, part in self.parts.items() if part.kind == "app"}
+
+    @property
+    def modules(self) -> dict[str, Part]:
+        return {name: part for name, part in self.parts.items() if part.kind == "module"}
+
+    def chosen(self, app: str, modules: Iterable[str]) -> Iterator[Part]:
+        """The parts of a repository in the order of rendering: base, app, modules by name."""
+        yield self.base
+        yield self.parts[app]
+        for name in sorted(modules):
+            yield self.parts[name]
+
+    def with_required(self, names: Iterable[str]) -> frozenset[str]:
+        """The given parts and all that they require, directly or not."""
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting.extend(self.parts[name].requires)
+        return frozenset(found)
+
+    def owners(self, app: str, modules: Iterable[str]) -> dict[str, str]:
+        """Path -> name of the part that it comes from."""
+        return {path: part.name for part in self.chosen(app, modules) for path in part.files}
+
+
+def load_kit(root: Path | None = None) -> Kit:
+    """Read and check the kit in `root`; without one, the kit that greenlane carries.
+
+    Files of parts are listed and checked, but read only when they are rendered.
+    Raises GreenlaneError naming file, line and key of the first mistake.
+    """
+    from greenlane.loading import load
+
+    return load(root if root is not None else built_in_root())
+
+
+def built_in_root() -> Path:
+    """The folder of the kit in the wheel, or in the clone for an editable installation."""
+    package = Path(__file__).resolve().parent
+    for root in (package / "_kit", package.parents[1] / "templates"):
+        if (root / "kit.yml").is_file():
+            return root
+    raise GreenlaneError(
+        "This installation of greenlane has no kit.",
+        "Install it again: `uv tool install greenlane`.",
+    )

@@ -1,0 +1,84 @@
+"""What a project carries for its updates: .greenlane/project.yml, lock.json and baseline.tar."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+
+from greenlane.answers import Answers, asked_values
+from greenlane.answers_file import write_answers
+from greenlane.kit import Kit
+from greenlane.quoting import quoted
+from greenlane.tree import EXECUTABLE, File, Tree
+
+FOLDER = ".greenlane"
+PROJECT = f"{FOLDER}/project.yml"
+LOCK = f"{FOLDER}/lock.json"
+BASELINE = f"{FOLDER}/baseline.tar"
+_LOCK_FORMAT = 1
+
+
+def with_record(tree: Tree, kit: Kit, answers: Answers) -> Tree:
+    """The pristine `tree` with the three files that remember how it came about."""
+    owners = kit.owners(answers.app, answers.modules)
+    record = {
+        PROJECT: _project(kit, answers),
+        LOCK: _lock(tree, kit, owners),
+        BASELINE: baseline(tree),
+    }
+    return Tree({**tree, **{path: File(content) for path, content in record.items()}})
+
+
+def _project(kit: Kit, answers: Answers) -> bytes:
+    text = write_answers(
+        answers.app,
+        answers.modules,
+        asked_values(kit, answers),
+        head={"kit": kit.name, "version": kit.version},
+    )
+    return f"# The answers that this repository was made from; updates go by them.\n{text}".encode()
+
+
+def _lock(tree: Tree, kit: Kit, owners: Mapping[str, str]) -> bytes:
+    """JSON with one line per file, so that git merges it by lines."""
+    lines = [
+        f"    {quoted(path)}: "
+        + json.dumps({"mode": git_mode(file), "blob": blob_id(file.content), "part": owners[path]})
+        for path, file in tree.items()
+    ]
+    text = (
+        "{\n"
+        f'  "format": {_LOCK_FORMAT},\n'
+        f'  "kit": {{"name": {quoted(kit.name)}, "version": {quoted(kit.version)}}},\n'
+        f'  "digest": "{tree.digest()}",\n'
+        '  "files": {\n' + ",\n".join(lines) + "\n  }\n}\n"
+    )
+    return text.encode()
+
+
+def blob_id(content: bytes) -> str:
+    """The id that git gives to this content (SHA-1)."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def git_mode(file: File) -> str:
+    """The mode as git writes it in trees."""
+    return "100755" if file.mode == EXECUTABLE else "100644"
+
+
+def baseline(tree: Tree) -> bytes:
+    """The pristine tree as a tar archive: sorted, uncompressed, no clock, no owner.
+
+    POSIX (pax) format: plain headers as long as a path fits, an extended one for long or
+    non-ASCII paths. Uncompressed, so that git stores only the difference between two versions.
+    """
+    import tarfile
+
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path, file in tree.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(file.content)
+            entry.mode = file.mode
+            tar.addfile(entry, io.BytesIO(file.content))
+    return archive.getvalue()
