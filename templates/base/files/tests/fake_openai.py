@@ -25,6 +25,7 @@ class Answer:
     delay_s: float = 0.0
     chunk_characters: int = 7
     break_after_chunks: int | None = None
+    ends_quietly: bool = False
     garbage: bool = False
     usage: bool = True
     finish: str = "stop"
@@ -133,6 +134,8 @@ async def _events(answer: Answer, text: str, body: Body) -> AsyncIterator[str]:
         piece = {"content": text[start : start + size]}
         yield event([{"index": 0, "delta": piece, "finish_reason": None}])
         await asyncio.sleep(answer.delay_s)
+    if answer.ends_quietly:
+        return
     yield event([{"index": 0, "delta": {}, "finish_reason": answer.finish}])
     if answer.usage and (body.get("stream_options") or {}).get("include_usage"):
         yield event([], usage=_usage(text, body))

@@ -289,6 +289,18 @@ async def test_a_stream_that_turns_bad_is_stopped_before_the_bad_part(
         assert "cn-" not in "".join(map(str, pieces))
 
 
+async def test_a_blocked_stream_is_not_read_to_its_end(
+    make_gateway: Make, endpoint: FakeOpenAI
+) -> None:
+    endpoint.usual = Answer(
+        lambda body: leak_canary(body) + " and more" * 100, chunk_characters=5, delay_s=0.05
+    )
+    began = time.monotonic()
+    _, done = await read(make_gateway().stream("draft", LOST, principal=ANNA))
+    assert done.route == "local"
+    assert time.monotonic() - began < 5  # the whole of it takes nine seconds
+
+
 async def test_a_reader_who_leaves_is_counted_and_settled(
     make_gateway: Make, endpoint: FakeOpenAI, metrics: Metrics
 ) -> None:

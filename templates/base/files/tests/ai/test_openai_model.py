@@ -107,10 +107,17 @@ async def test_failures_say_whether_to_try_again(
     assert len(endpoint.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("a long answer that never ends", break_after_chunks=2),
+        Answer("a long answer that just stops", ends_quietly=True),
+    ],
+)
 async def test_a_stream_that_breaks_off_is_no_answer(
-    model: OpenAIModel, endpoint: FakeOpenAI
+    model: OpenAIModel, endpoint: FakeOpenAI, answer: Answer
 ) -> None:
-    endpoint.usual = Answer("a long answer that never ends", break_after_chunks=2)
+    endpoint.usual = answer
     with pytest.raises(ModelError) as caught:
         await collect(model.stream(REQUEST, Deadline.after(5)))
     assert caught.value.retryable
