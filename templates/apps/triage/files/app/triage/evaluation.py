@@ -43,6 +43,7 @@ async def run_case(case: Case, services: Services) -> Outcome:
         expected=expected,
         predicted=result.label if graded else None,
         small_predicted=first[0] if graded else None,
+        small_correct=first[0] == expected if graded else None,
         confidence=first[1] if graded else None,
         escalated=result.escalated,
         needs_person=result.needs_person,

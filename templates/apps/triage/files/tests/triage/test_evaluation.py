@@ -119,6 +119,7 @@ async def test_a_right_answer_adds_up_both_calls() -> None:
         "card_arrival",
     )
     assert (outcome.small_predicted, outcome.confidence) == ("lost_or_stolen_card", 0.4)
+    assert outcome.small_correct is False
     assert outcome.schema_valid
     assert outcome.grounded
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.evals.findings import ROUNDING, Finding, Level, level, percent
 from app.evals.measures import falls_by_more_than, mcnemar_mid_p, paired_rise
 from app.evals.metrics import by_slice, summarise
 from app.evals.rows import GRADED, Row
-from app.evals.thresholds import Fall, Thresholds
+from app.evals.thresholds import Accuracy, Fall, Thresholds
 
 Pairs = Sequence[tuple[Row, Row]]
+Passes = Callable[[Row], bool | None]
 _BLESS_RISE = "bless it (`app evals bless --note WHY`): unblessed, it hides the next fall"
+
+
+def _passed(row: Row) -> bool | None:
+    return row.passed
+
+
+def _small_right(row: Row) -> bool | None:
+    return row.small_correct
 
 
 def pair_up(before: Sequence[Row], after: Sequence[Row]) -> list[tuple[Row, Row]]:
@@ -21,28 +30,34 @@ def pair_up(before: Sequence[Row], after: Sequence[Row]) -> list[tuple[Row, Row]
     return [(known[row.id], row) for row in after if row.id in known]
 
 
-def newly(pairs: Pairs, passing: bool) -> tuple[str, ...]:
+def newly(pairs: Pairs, passing: bool, passes: Passes = _passed) -> tuple[str, ...]:
+    """The cases that now pass and did not before, or the other way round."""
     return tuple(
-        new.id for old, new in pairs if old.passed is not passing and new.passed is passing
+        new.id for old, new in pairs if passes(old) is not passing and passes(new) is passing
     )
 
 
 def compare_accuracy(pairs: Pairs, thresholds: Thresholds) -> list[Finding]:
+    """The golden cases as answered, and as the small model alone would have answered them.
+
+    A small model that got worse passes more on, and a good large one makes up for it; the answers
+    alone would then show nothing but a higher bill.
+    """
     golden = [(old, new) for old, new in pairs if new.suite == GRADED]
+    known = [(o, n) for o, n in golden if None not in (o.small_correct, n.small_correct)]
     limits = thresholds.accuracy
-    finding = _fall("accuracy", golden, limits)
-    rise = len(newly(golden, True)) - len(newly(golden, False))
-    if golden and rise * 100 >= limits.bless_rise_points * len(golden) and rise > 0:
-        message = f"accuracy rose by {100 * rise / len(golden):.1f} points"
-        return [Finding(Level.NOTICE, "accuracy", message, _BLESS_RISE)]
-    return [finding]
+    return [
+        _rise("accuracy", golden, limits, _passed) or _fall("accuracy", golden, limits, _passed),
+        *([_fall("accuracy: small model", known, limits, _small_right)] if known else []),
+    ]
 
 
 def compare_slices(pairs: Pairs, thresholds: Thresholds) -> list[Finding]:
     findings = []
     limits = thresholds.slices
     for name, metric in by_slice([new for _, new in pairs]).items():
-        finding = _fall(f"slice: {name}", [p for p in pairs if p[1].slice == name], limits)
+        one = [pair for pair in pairs if pair[1].slice == name]
+        finding = _fall(f"slice: {name}", one, limits, _passed)
         fell = finding.level is not Level.PASS
         if metric.cases < limits.at_least and fell:
             message = f"{finding.message}; under {limits.at_least:g} cases it only informs"
@@ -54,8 +69,16 @@ def compare_slices(pairs: Pairs, thresholds: Thresholds) -> list[Finding]:
     return findings
 
 
-def _fall(rule: str, pairs: Pairs, limits: Fall) -> Finding:
-    failing, passing = newly(pairs, False), newly(pairs, True)
+def _rise(rule: str, pairs: Pairs, limits: Accuracy, passes: Passes) -> Finding | None:
+    rise = len(newly(pairs, True, passes)) - len(newly(pairs, False, passes))
+    if rise <= 0 or rise * 100 < limits.bless_rise_points * len(pairs):
+        return None
+    message = f"rose by {100 * rise / len(pairs):.1f} points"
+    return Finding(Level.NOTICE, rule, message, _BLESS_RISE)
+
+
+def _fall(rule: str, pairs: Pairs, limits: Fall, passes: Passes) -> Finding:
+    failing, passing = newly(pairs, False, passes), newly(pairs, True, passes)
     p = mcnemar_mid_p(len(failing), len(passing))
     message = (
         f"{len(failing)} newly failing, {len(passing)} newly passing of {len(pairs)} "

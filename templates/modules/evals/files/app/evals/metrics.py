@@ -40,7 +40,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Metric]:
     latencies = [row.latency_ms for row in rows if row.latency_ms is not None]
     return {
         "accuracy": share(golden, lambda row: row.passed),
-        "small.accuracy": share(golden, _small_right),
+        "small.accuracy": share(golden, lambda row: row.small_correct),
         "small.accuracy_when_sure": share(golden, _right_when_sure),
         "small.share": share(golden, lambda row: _not(row.escalated)),
         "needs_person": share(golden, lambda row: row.needs_person),
@@ -91,7 +91,7 @@ def reliability(rows: Iterable[Row], bins: int = 10) -> list[Bin]:
     """How often the small model is right, per band of confidence; empty bands are left out."""
     groups: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.suite == GRADED and row.confidence is not None and row.small_predicted is not None:
+        if row.suite == GRADED and row.confidence is not None and row.small_correct is not None:
             groups[min(int(row.confidence * bins), bins - 1)].append(row)
     return [
         Bin(
@@ -99,7 +99,7 @@ def reliability(rows: Iterable[Row], bins: int = 10) -> list[Bin]:
             high=(number + 1) / bins,
             cases=len(group),
             confidence=sum(row.confidence or 0.0 for row in group) / len(group),
-            accuracy=sum(bool(_small_right(row)) for row in group) / len(group),
+            accuracy=sum(bool(row.small_correct) for row in group) / len(group),
         )
         for number, group in sorted(groups.items())
     ]
@@ -111,12 +111,6 @@ def calibration_error(bins: Sequence[Bin]) -> float | None:
     if not cases:
         return None
     return sum(item.cases * abs(item.confidence - item.accuracy) for item in bins) / cases
-
-
-def _small_right(row: Row) -> bool | None:
-    if row.small_predicted is None:
-        return None
-    return row.error is None and row.small_predicted == row.expected
 
 
 def _right_when_sure(row: Row) -> bool | None:

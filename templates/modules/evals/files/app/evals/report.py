@@ -147,8 +147,8 @@ def to_html(report: Report) -> str:
         reliability=charts.reliability_diagram(bins) if bins else "",
         calibration_error=calibration_error(bins),
         confidence=charts.confidence_histogram(
-            [row.confidence or 0.0 for row in shown if row.small_predicted == row.expected],
-            [row.confidence or 0.0 for row in shown if row.small_predicted != row.expected],
+            [row.confidence or 0.0 for row in shown if row.small_correct],
+            [row.confidence or 0.0 for row in shown if not row.small_correct],
             threshold,
         )
         if shown
@@ -178,7 +178,7 @@ def _tiles(rows: Sequence[Row], before: Sequence[Row]) -> list[Tile]:
     now, was = summarise(rows), summarise(before)
     tiles = [
         _share_tile("Accuracy", now["accuracy"], was["accuracy"]),
-        _share_tile("Small model alone", now["small.accuracy"]),
+        _share_tile("Small model alone", now["small.accuracy"], was["small.accuracy"]),
         _share_tile("Right when it is sure", now["small.accuracy_when_sure"]),
         _share_tile("Answered by the small model", now["small.share"]),
         _share_tile("Left to a person", now["needs_person"]),

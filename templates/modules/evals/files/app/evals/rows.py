@@ -36,6 +36,7 @@ class Row:
     expected: str | None = None
     predicted: str | None = None
     small_predicted: str | None = None
+    small_correct: bool | None = None
     confidence: float | None = None
     escalated: bool | None = None
     needs_person: bool | None = None
@@ -50,7 +51,7 @@ class Row:
 
 
 _NAMES = tuple(field.name for field in fields(Row))
-COMPACT = ("id", "suite", "correct", "tokens", "cost_usd")
+COMPACT = ("id", "suite", "correct", "small_correct", "tokens", "cost_usd")
 
 
 def row_from(data: Mapping[str, Any], where: str) -> Row:
@@ -93,6 +94,8 @@ def rows_from(document: Mapping[str, Any], where: str) -> list[Row]:
                 raise RowsError(f"{place}: expected {len(columns)} values, one per column")
             item = dict(zip(columns, item, strict=True))
             item["correct"] = bool(item.get("correct"))
+            if item.get("small_correct") is not None:
+                item["small_correct"] = bool(item["small_correct"])
         if not isinstance(item, Mapping):
             raise RowsError(f"{place}: expected an object")
         rows.append(row_from(item, place))
@@ -142,7 +145,14 @@ def compact(rows: Iterable[Row]) -> dict[str, Any]:
     return {
         "columns": list(COMPACT),
         "rows": [
-            [row.id, row.suite, int(row.passed), row.tokens, round(row.cost_usd, 9)]
+            [
+                row.id,
+                row.suite,
+                int(row.passed),
+                None if row.small_correct is None else int(row.small_correct),
+                row.tokens,
+                round(row.cost_usd, 9),
+            ]
             for row in sorted(rows, key=lambda row: row.id)
         ],
     }

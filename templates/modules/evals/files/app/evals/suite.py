@@ -47,6 +47,7 @@ class Outcome:
     expected: str | None = None
     predicted: str | None = None
     small_predicted: str | None = None
+    small_correct: bool | None = None
     confidence: float | None = None
     escalated: bool | None = None
     needs_person: bool | None = None

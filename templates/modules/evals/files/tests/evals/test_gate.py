@@ -75,6 +75,18 @@ def test_a_rise_passes_but_asks_to_be_blessed() -> None:
     assert "bless" in notice.todo
 
 
+def test_a_small_model_that_got_worse_blocks_though_the_large_one_makes_up_for_it() -> None:
+    old, new = run(), run()
+    for number, (before, after) in enumerate(zip(old["rows"], new["rows"], strict=True)):
+        if before["suite"] == "golden":
+            before["small_correct"] = number % 20 != 0
+            after["small_correct"] = number % 12 != 0
+    assert rules(new, old, Level.BLOCK) == {"accuracy: small model"}
+    kept = {"provenance": old["provenance"], **compact(rows_from(old, "run"))}
+    assert rules(new, kept, Level.BLOCK) == {"accuracy: small model"}
+    assert status(old, old) == 0
+
+
 def test_accuracy_under_the_floor_blocks_even_when_the_baseline_was_as_low() -> None:
     low = run(wrong=60)
     assert status(low, low) == 1
@@ -305,7 +317,7 @@ def test_each_number_is_read(name: str) -> None:
 def test_the_gate_blocks_as_often_as_was_measured(cases: int, points: int, chance: float) -> None:
     """Cells of the table in evals/README.md: 5 % of cases flip without cause, half each way."""
     rng = random.Random(20261121 + cases + points)
-    runs = 1500
+    runs = 800
     numbers = thresholds()
     verdicts: dict[tuple[int, int], bool] = {}
     blocked = 0

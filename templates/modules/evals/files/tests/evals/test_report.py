@@ -24,7 +24,7 @@ def blocked() -> Report:
     for row in new["rows"]:
         row["text"] = "<script>alert(1)</script> where is my card?"
         row["expected"], row["predicted"] = "card_arrival", "lost_or_stolen_card"
-        row["small_predicted"], row["confidence"] = row["predicted"], 0.61
+        row["small_correct"], row["confidence"] = row["correct"], 0.61
     new["rows"][-1]["reasons"] = ["control \x07 character"]
     new["small_threshold"] = 0.7
     new["provenance"]["recordings"] = {"synthetic": True}
