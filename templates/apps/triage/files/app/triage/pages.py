@@ -1,5 +1,6 @@
 """The inbox: pages made on the server, kept fresh by streams, usable without JavaScript."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
@@ -25,6 +26,8 @@ from app.triage.routes import FeedDep, ServicesDep, known_ticket
 from app.triage.schemas import NewFeedback
 from app.triage.settings import TriageSettings
 from app.triage.streams import KEEP_ALIVE_S, Snapshot, watch
+
+_LIST_PAUSE_S = 1.0
 
 router = APIRouter(
     route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse
@@ -142,12 +145,16 @@ async def _list(view: View, session: AsyncSession, principal: Principal) -> dict
 
 @streams.get("/inbox/events", response_class=EventSourceResponse)
 async def inbox_events(feed: FeedDep, principal: PrincipalDep) -> AsyncIterator[ServerSentEvent]:
-    """Says `changed` whenever the list may have; the page then fetches it."""
+    """Says `changed` whenever the list may have, once a second at most; the page then fetches it.
+
+    The pause is here and not in the page, where what falls into it would be lost.
+    """
     async with feed.subscribe(principal.tenant) as subscription:
         yield ServerSentEvent(comment="open", retry=2_000)
         while not feed.is_closed:
             if await subscription.changed(KEEP_ALIVE_S):
                 yield ServerSentEvent(event="changed", raw_data="1")
+                await asyncio.sleep(_LIST_PAUSE_S)
             else:
                 yield ServerSentEvent(comment="quiet")
 

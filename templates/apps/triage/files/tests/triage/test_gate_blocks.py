@@ -231,7 +231,9 @@ def test_code_that_no_longer_masks_personal_data_blocks(copy: Path) -> None:
     )
     edit(
         copy / "app/ai/preparation.py",
-        lambda text: text.replace("    findings = tuple(\n", "    masked = dict(variables)\n    findings = tuple(\n", 1),
+        lambda text: text.replace(
+            "    findings = tuple(\n", "    masked = dict(variables)\n    findings = tuple(\n", 1
+        ),
     )
     must(copy, "evals", "record", "--synthetic")
     status, rules, printed = evals(copy)
