@@ -139,9 +139,12 @@ def new(
     if yes or any(given.values()) or console.as_json or not _at_terminal():
         answers = _resolve(kit, dest, **given)
     else:
+        from greenlane.report import what_it_does
         from greenlane.wizard import ask
 
-        answers = ask(kit, console, dest, dry_run=dry_run)
+        action = "Show the tree" if dry_run else "Write it"
+        doing = "" if dry_run else what_it_does(commit=not no_git, set_up=set_up)
+        answers = ask(kit, console, dest, action=action, doing=doing)
     dest = Path(
         dest or str(answers.values["project_name"])
     ).absolute()  # a link at DEST stays a link

@@ -156,11 +156,10 @@ class Console:
         column = indent + longest + 2
         stacked = self.width - column < 24
         for name, text in rows:
-            padded = " " * indent + self.style(name, "bold")
             if stacked:
-                self.line(padded)
-                self.paragraph(text, indent=indent + 2)
+                self.paragraph(f"{name}: {text}", indent=indent, hang=indent + 2)
                 continue
+            padded = " " * indent + self.style(name, "bold")
             wrapped = TextWrapper(self.width - column, break_on_hyphens=False).wrap(text) or [""]
             gap = " " * (longest - cell_width(name) + 2)
             self.line((padded + gap + wrapped[0]).rstrip())

@@ -49,8 +49,21 @@ def shown_path(path: Path) -> str:
     return min(relative, str(path), key=len)
 
 
-def show_plan(kit: Kit, answers: Answers, tree: Tree, dest: Path, console: Console) -> None:
-    """The summary before writing: answers, folders, what will be done."""
+def what_it_does(*, commit: bool, set_up: bool) -> str:
+    """What follows a yes, in a sentence or two."""
+    does = ["writes the files (all or none)"]
+    if commit:
+        does.append("makes a git repository with a first commit")
+    if set_up:
+        does.append("installs the dependencies inside it, sets it up and runs every gate")
+    sentence = f"{', '.join(does[:-1])}{' and ' if does[1:] else ''}{does[-1]}."
+    return sentence[0].upper() + sentence[1:] + ("" if set_up else " Nothing is installed.")
+
+
+def show_plan(
+    kit: Kit, answers: Answers, tree: Tree, dest: Path, doing: str, console: Console
+) -> None:
+    """The summary before writing: answers, folders, and `doing`, what will be done."""
     console.heading("Summary")
     rows = [
         ("folder", str(dest)),
@@ -60,6 +73,9 @@ def show_plan(kit: Kit, answers: Answers, tree: Tree, dest: Path, console: Conso
     ]
     console.pairs([(name, value or "(nothing)") for name, value in rows])
     show_folders(tree, console)
+    if doing:
+        console.line()
+        console.paragraph(doing)
 
 
 def show_folders(tree: Tree, console: Console) -> None:

@@ -325,12 +325,14 @@ def ask(
     console: Console,
     dest: Path | None,
     *,
-    dry_run: bool = False,
+    action: str = "Write it",
+    doing: str = "",
     asker: Asker | None = None,
 ) -> Answers:
     """Asks, shows the summary, and returns what the person confirmed.
 
-    Raises Left when they leave, and GreenlaneError when `dest` is taken.
+    `action` is the word for going on, `doing` says what that does. Raises Left when they leave,
+    and GreenlaneError when `dest` is taken.
     """
     asker = asker or asker_for(console)
     if dest is not None:
@@ -338,22 +340,17 @@ def ask(
     parent = Path.cwd() if dest is None else None
     name = dest.absolute().name if dest is not None else ""
     wizard = Wizard(kit, console, name=name, parent=parent, asker=asker)
-    action = "Show the tree" if dry_run else "Write it"
     try:
         answers = wizard.run()
         while True:
-            _summary(kit, answers, dest, console)
+            tree = with_record(render(kit, answers), kit, answers)
+            folder = (dest or Path(str(answers.values[_NAME]))).absolute()
+            show_plan(kit, answers, tree, folder, doing, console)
             if _confirmed(asker, action):
                 return answers
             answers = wizard.again()
     except KeyboardInterrupt:
         raise Left("Nothing was written.") from None
-
-
-def _summary(kit: Kit, answers: Answers, dest: Path | None, console: Console) -> None:
-    tree = with_record(render(kit, answers), kit, answers)
-    folder = (dest or Path(str(answers.values[_NAME]))).absolute()
-    show_plan(kit, answers, tree, folder, console)
 
 
 def _confirmed(asker: Asker, action: str) -> bool:

@@ -131,6 +131,7 @@ def test_a_repository_by_arrow_keys_with_a_change_of_mind(
     screen.press("Bob", ENTER)
     screen.see("All right?")
     assert "Apache-2.0" in screen.text().partition("Summary")[2]
+    assert "makes a git repository with a first commit." in " ".join(screen.text().split())
     assert not (greenlane.folder / "shop").exists()
 
     screen.press(ESCAPE)
