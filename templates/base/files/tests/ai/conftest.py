@@ -56,6 +56,8 @@ class FakeClassifier:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[FakeOpenAI]:
+    import openai  # noqa: F401  takes a second, which no test's deadline should pay
+
     with FakeOpenAI() as server:
         yield server
 
