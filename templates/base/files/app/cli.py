@@ -26,19 +26,6 @@ CORE_COMMANDS = {
 class LazyGroup(click.Group):
     """Imports a command when it is called, so that `app --help` stays quick."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a mistake in a file or a setting becomes a message, not a traceback."""
-        from app.core.problems import ConfigurationError
-
-        try:
-            return super().invoke(ctx)
-        except ConfigurationError as error:
-            raise click.ClickException(str(error)) from None
-        except ValueError as error:
-            if message := _wrong_setting(error):
-                raise click.ClickException(message) from None
-            raise
-
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*CORE_COMMANDS}.union(*map(_offered, _modules())))
 
@@ -50,6 +37,19 @@ class LazyGroup(click.Group):
         modules = sorted(_modules(), key=lambda module: module.split(".")[1] != cmd_name)
         offers = (_offered(name).get(cmd_name) for name in modules)
         return next(filter(None, offers), None)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a mistake in a file or a setting becomes a message."""
+        from app.core.problems import ConfigurationError
+
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from None
+        except ValueError as error:
+            if message := _wrong_setting(error):
+                raise click.ClickException(message) from None
+            raise
 
 
 def _modules() -> list[str]:

@@ -152,6 +152,16 @@ async def test_a_form_decides(
     assert "Already decided" in again.text
 
 
+async def test_line_ends_of_a_form_are_no_edit(
+    services: Services, client: httpx2.AsyncClient
+) -> None:
+    ticket = await triaged(services, "Where is my card?")
+    form = {"decision": "edit", "text": "One line\r\n\r\nand another"}
+    await client.post(f"/inbox/{ticket.id}/feedback", data=form)
+    given = (await client.get(f"/tickets/{ticket.id}")).json()["feedback"]
+    assert given["final_text"] == "One line\n\nand another"
+
+
 async def test_an_empty_edit_is_refused(services: Services, client: httpx2.AsyncClient) -> None:
     ticket = await triaged(services, "Where is my card?")
     form = {"decision": "edit", "text": "  "}

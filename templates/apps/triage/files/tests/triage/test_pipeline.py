@@ -94,6 +94,34 @@ async def test_of_two_runs_at_once_the_later_one_writes(services: Services) -> N
     assert (after.text, after.model, after.updated_at) == (done.text, done.model, done.updated_at)
 
 
+async def test_a_run_that_lost_its_turn_writes_nothing_into_the_next_one(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIAGE_DRAFT_WRITE_INTERVAL_S", "0")
+    gates = [asyncio.Event(), asyncio.Event()]
+    reached = [asyncio.Event(), asyncio.Event()]
+    ticket = await file(services, "Where is my card?")
+    runs = []
+    for gate, arrived in zip(gates, reached, strict=True):
+
+        async def stall(gate=gate, arrived=arrived) -> None:
+            arrived.set()
+            await gate.wait()
+
+        turn = written_by(services, Writer(stall))
+        runs.append(asyncio.create_task(pipeline.run(turn, ticket.id)))
+        await arrived.wait()
+    gates[0].set()
+    await runs[0]
+    draft = await draft_of(services, ticket.id)
+    assert (draft.attempt, draft.state, draft.text) == (2, "writing", "")
+    assert (await read(services, ticket.id)).status == "working"
+    gates[1].set()
+    await runs[1]
+    assert (await draft_of(services, ticket.id)).state == "done"
+    assert (await read(services, ticket.id)).status == "ready"
+
+
 async def test_a_decision_during_a_second_run_stands(services: Services) -> None:
     ticket = await triaged(services, "Where is my card?")
     async with services.database.session() as session:

@@ -7,12 +7,13 @@ its type stays readable on a phone. Colours are CSS classes: the page decides, l
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from app.evals.metrics import Bin, Metric
+from app.evals.measures import wilson_interval
+from app.evals.metrics import CONFIDENCE_EDGES, Bin, Metric, band_of
 
 LEFT, RIGHT = 13.0, 97.0
 TOP, BOTTOM = 14.0, 196.0
@@ -62,9 +63,6 @@ def _frame(top_label: str, ticks: Sequence[tuple[float, str]], caption: str) -> 
     return parts
 
 
-_TENTHS = [(share, f"{share:.1f}") for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
-
-
 def interval_strip(metric: Metric, before: float | None, low: float) -> Markup:
     """One slice: its 95 % interval, its accuracy, and a tick where the baseline was.
 
@@ -88,41 +86,52 @@ def interval_strip(metric: Metric, before: float | None, low: float) -> Markup:
     )
 
 
+def _stretch(share: float) -> float:
+    """Where a confidence or accuracy lies on an axis whose bands are equally wide."""
+    band = band_of(share)
+    low, high = CONFIDENCE_EDGES[band], CONFIDENCE_EDGES[band + 1]
+    return (band + (share - low) / (high - low)) / (len(CONFIDENCE_EDGES) - 1)
+
+
+def _stretched_frame(top_label: str) -> list[Markup]:
+    ticks = [(_stretch(edge), f"{100 * edge:g}") for edge in CONFIDENCE_EDGES]
+    return _frame(top_label, ticks, "confidence in % (the scale widens towards 100)")
+
+
 def reliability_diagram(bins: Sequence[Bin]) -> Markup:
     """Confidence of the small model against how often it was right; the diagonal is honest."""
-    parts = _frame("1", _TENTHS, "confidence")
+    parts = _stretched_frame("100 %")
     parts.append(_line(_x(0), _y(0), _x(1), _y(1), "ideal"))
-    largest = max((item.cases for item in bins), default=1)
-    points = [(_x(item.confidence), _y(item.accuracy), item) for item in bins]
-    for (x1, y1, _), (x2, y2, _) in pairwise(points):
-        parts.append(_line(x1, y1, x2, y2, "trend"))
-    parts += [
-        Markup('<circle cx="{}" cy="{}" r="{:.1f}" class="dot"/>').format(
-            x, y, 3 + 6 * (item.cases / largest) ** 0.5
-        )
-        for x, y, item in points
-    ]
+    for item in bins:
+        x = _x(_stretch(item.confidence))
+        low, high = wilson_interval(item.right, item.cases)
+        parts.append(_line(x, _y(_stretch(low)), x, _y(_stretch(high)), "whisker"))
+        y = _y(_stretch(item.accuracy))
+        parts.append(Markup('<circle cx="{}" cy="{}" r="5" class="dot"/>').format(x, y))
     return _figure("reliability", "Share of right answers by confidence of the small model", parts)
 
 
 def confidence_histogram(
-    right: Sequence[float], wrong: Sequence[float], threshold: float | None, bins: int = 20
+    right: Sequence[float], wrong: Sequence[float], threshold: float | None
 ) -> Markup:
     """How sure the small model was; wrong answers stacked below the right ones."""
-    good, bad = _counts(right, 1.0, bins), _counts(wrong, 1.0, bins)
-    top = max(1, *(g + b for g, b in zip(good, bad, strict=True)))
-    parts = _frame(str(top), _TENTHS, "confidence")
-    for number, (g, b) in enumerate(zip(good, bad, strict=True)):
-        start, end = number / bins + 0.004, (number + 1) / bins - 0.004
+    bands = len(CONFIDENCE_EDGES) - 1
+    good, bad = Counter(map(band_of, right)), Counter(map(band_of, wrong))
+    top = max(1, *(good[band] + bad[band] for band in range(bands)))
+    parts = _stretched_frame(str(top))
+    for band in range(bands):
+        start, end = band / bands + 0.006, (band + 1) / bands - 0.006
+        g, b = good[band], bad[band]
         if b:
             parts.append(_bar(start, end, 0, b / top, "bad"))
         if g:
             parts.append(_bar(start, end, b / top, (b + g) / top, "now"))
     if threshold is not None:
-        parts.append(_line(_x(threshold), TOP - 8, _x(threshold), BOTTOM, "threshold"))
+        at = _stretch(min(threshold, 1.0))
+        parts.append(_line(_x(at), TOP - 8, _x(at), BOTTOM, "threshold"))
         # Beside the line, on the side where there is room for it.
-        side, shift = ("end", -0.012) if threshold > 0.5 else ("start", 0.012)
-        parts.append(_text(_x(threshold + shift), TOP - 2, f"asks below {threshold:.2f}", side))
+        side, shift = ("end", -0.012) if at > 0.5 else ("start", 0.012)
+        parts.append(_text(_x(at + shift), TOP - 2, f"asks below {100 * threshold:.1f} %", side))
     return _figure("confidence", "Number of golden cases by confidence of the small model", parts)
 
 

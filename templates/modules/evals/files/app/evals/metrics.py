@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -76,32 +77,41 @@ def by_slice(rows: Iterable[Row]) -> dict[str, Metric]:
     return {name: share(groups[name], lambda row: row.passed) for name in sorted(groups)}
 
 
+# Most answers are nearly certain, so bands of equal width would put them all into the last one.
+CONFIDENCE_EDGES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Answers of the small model whose confidence lies in [low, high)."""
+    """Answers of the small model whose confidence lies in one band; `confidence` is their mean."""
 
-    low: float
-    high: float
+    right: int
     cases: int
     confidence: float
-    accuracy: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.cases
 
 
-def reliability(rows: Iterable[Row], bins: int = 10) -> list[Bin]:
+def band_of(confidence: float) -> int:
+    """The number of the band of CONFIDENCE_EDGES in which a confidence lies."""
+    return min(bisect_right(CONFIDENCE_EDGES, confidence), len(CONFIDENCE_EDGES) - 1) - 1
+
+
+def reliability(rows: Iterable[Row]) -> list[Bin]:
     """How often the small model is right, per band of confidence; empty bands are left out."""
-    groups: dict[int, list[Row]] = defaultdict(list)
+    groups: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for row in rows:
         if row.suite == GRADED and row.confidence is not None and row.small_correct is not None:
-            groups[min(int(row.confidence * bins), bins - 1)].append(row)
+            groups[band_of(row.confidence)].append((row.confidence, row.small_correct))
     return [
         Bin(
-            low=number / bins,
-            high=(number + 1) / bins,
+            right=sum(right for _, right in group),
             cases=len(group),
-            confidence=sum(row.confidence or 0.0 for row in group) / len(group),
-            accuracy=sum(bool(row.small_correct) for row in group) / len(group),
+            confidence=sum(confidence for confidence, _ in group) / len(group),
         )
-        for number, group in sorted(groups.items())
+        for _, group in sorted(groups.items())
     ]
 
 

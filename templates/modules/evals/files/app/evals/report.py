@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.evals import charts
 from app.evals.findings import Judgement, Level
@@ -138,7 +138,11 @@ def to_html(report: Report) -> str:
         tiles=_tiles(rows, before),
         suites=by_suite(rows),
         spoken_up=sorted(
-            (finding for finding in judgement.findings if finding.level is not Level.PASS),
+            (
+                finding
+                for finding in judgement.findings
+                if finding.level not in (Level.PASS, judgement.verdict)
+            ),
             key=lambda finding: -list(Level).index(finding.level),
         ),
         silent=judgement.at(Level.PASS),
@@ -156,7 +160,7 @@ def to_html(report: Report) -> str:
         tokens=charts.spread(
             [row.tokens for row in before if row.suite == GRADED and row.tokens],
             [row.tokens for row in golden if row.tokens],
-            "tokens per golden case that reached the large model",
+            "tokens",
         ),
         costs=_costs(rows, before),
         newly_failing=[known[name] for name in judgement.newly_failing],
@@ -175,6 +179,8 @@ def _strict(report: Report) -> set[str]:
 
 
 def _tiles(rows: Sequence[Row], before: Sequence[Row]) -> list[Tile]:
+    if not rows:
+        return []
     now, was = summarise(rows), summarise(before)
     tiles = [
         _share_tile("Accuracy", now["accuracy"], was["accuracy"]),
@@ -272,6 +278,15 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def _code(text: str) -> Markup:
+    """Commands in backticks become code; all else is escaped."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -282,4 +297,5 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = _percent
+    environment.filters["code"] = _code
     return environment.get_template("report.html")

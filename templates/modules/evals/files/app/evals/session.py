@@ -43,9 +43,13 @@ def describe(suite: Suite, services: Services) -> tuple[dict[str, Any], list[Pro
     if datasets:
         path = suite.path(suite.datasets_lock)
         problems += [[text, locks.RELOCK] for text in locks.differences(path, datasets)]
-    problems += _unlocked_prompts(suite, services)
+    unlocked = _unlocked_prompts(suite, services)
+    problems += unlocked
     classifier = _attempt(lambda: replay.load_classifier(services.settings.model_path), problems)
-    recordings = _attempt(lambda: replay.open_recordings(suite, services), problems)
+    # Recordings of other prompts are no news when the prompts themselves are in doubt.
+    told: list[Problem] = []
+    recordings = _attempt(lambda: replay.open_recordings(suite, services), told)
+    problems += [] if unlocked else told
     if classifier:
         problems += _unlocked_models(suite, classifier)
     commit, dirty = provenance.git_state(suite.root, suite.baseline)

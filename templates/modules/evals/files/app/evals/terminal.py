@@ -52,8 +52,9 @@ def lines(report: Report) -> Iterator[str]:
             fg="yellow",
         )
     yield ""
-    yield from _figures(rows, before)
-    yield ""
+    if rows:
+        yield from _figures(rows, before)
+        yield ""
     yield from verdict(report.judgement.findings, report.judgement.verdict, report.judgement.lane)
 
 
