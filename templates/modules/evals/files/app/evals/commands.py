@@ -159,7 +159,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (SuiteError, BlessError, RowsError) as error:
-        click.echo(click.style("Invalid", fg="red", bold=True) + f"  {error}", err=True)
+        headline = "Refused" if isinstance(error, BlessError) else "Invalid"
+        click.echo(click.style(headline, fg="red", bold=True) + f"  {error}", err=True)
         if todo := getattr(error, "todo", ""):
             click.echo(f"  -> {todo}", err=True)
         sys.exit(_INVALID)

@@ -109,7 +109,9 @@ def _unlocked_prompts(suite: Suite, services: Services) -> list[Problem]:
 def _unlocked_models(suite: Suite, classifier: Classifier) -> list[Problem]:
     now = locks.models_now(suite, str(classifier.header["recipe"]))
     found = locks.differences(suite.path(suite.models_lock), now)
-    return [[text, "train it: `app model train`; or " + locks.RELOCK] for text in found]
+    # The recipe in the model file is the one it was trained by: an old file is no decision.
+    stale = "train it: `app model train`; or "
+    return [[text, (stale if "recipe" in text else "") + locks.RELOCK] for text in found]
 
 
 def _model_hash(classifier: Classifier | None, recordings: ReplayModel | None) -> str | None:

@@ -61,7 +61,8 @@ class JobStore:
     async def add(self, session: AsyncSession, job: Job) -> None:
         """Add `job` to the transaction of `session`, with its turn among its tenant's jobs.
 
-        Raises AppError 503 when the queue is full.
+        Raises AppError 503 when the queue is full. On PostgreSQL, transactions that are open at
+        the same time do not see each other: it may overflow by as many as there are connections.
         """
         waiting = (Job.queue == job.queue, Job.state == "ready")
         # Looks at max_depth entries of an index at the very most, and at those present otherwise.

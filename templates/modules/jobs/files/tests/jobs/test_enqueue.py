@@ -142,7 +142,7 @@ async def test_a_flood_of_one_tenant_does_not_delay_another(queue: Queue) -> Non
     # Who comes late, in the middle of the flood, is not behind it and not ahead of everybody.
     await flood("c", 2)
     await flood("b", 2)
-    assert sorted(await order(6)) == ["a", "a", "b", "b", "c", "c"]
+    assert [sorted(await order(3)) for _ in range(2)] == [["a", "b", "c"]] * 2
     assert await order(3) == "aaa"
 
 

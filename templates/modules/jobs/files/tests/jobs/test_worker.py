@@ -104,10 +104,11 @@ async def test_a_lost_lease_is_taken_over_and_its_owner_fenced_off(queue: Queue)
 
 async def test_a_job_longer_than_its_lease_keeps_it(make_queue: MakeQueue) -> None:
     queue = make_queue(lease_seconds=0.4, heartbeat_seconds=0.1)
-    await quick.enqueue(1.0)
+    key = await quick.enqueue(1.0)
     async with queue.worker().running(), queue.worker().running():
         await until(queue.empty)
-    assert journal.calls == ["default"], "ran once, though two workers looked"
+    assert journal.calls == ["default"]
+    assert (await queue.job(key)).attempts == 1, "two workers looked, and one had it all the time"
 
 
 async def test_a_worker_stops_a_job_whose_lease_it_lost(queue: Queue) -> None:

@@ -69,7 +69,8 @@ def app(settings: Settings, notes: Notes, monkeypatch: pytest.MonkeyPatch) -> Fa
     handlers = {"test.note": EventHandler(Note, notes.handle)}
     monkeypatch.setattr("app.webhooks.collect", lambda _features: handlers)
     monkeypatch.setattr("app.webhooks.commands.collect", lambda _features: handlers)
-    return create_app(settings)
+    # Everything is logged, so that a test sees what a log would hold.
+    return create_app(settings.model_copy(update={"log_level": "DEBUG"}))
 
 
 @pytest.fixture

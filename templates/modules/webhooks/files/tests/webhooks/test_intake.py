@@ -88,6 +88,7 @@ async def test_no_bad_payload_reaches_a_handler(app: FastAPI, send, notes: Notes
     ]
     assert all(row.reason for row in kept)
     assert (notes.calls, await rows(app), await rows(app, Delivery)) == ([], 0, 0)
+    assert sum(line["event"] == "webhook_quarantined" for line in lines) == len(BAD)
     assert "jane@example.com" not in str(lines)
     assert "hello" not in str(lines)
 
