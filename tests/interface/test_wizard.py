@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from greenlane.console import Console
 from greenlane.errors import GreenlaneError
 from greenlane.exits import Left
 from greenlane.kit import Kit, load_kit
-from greenlane.prompts import Back, LineAsker, Option, TerminalAsker
+from greenlane.line_prompts import LineAsker
+from greenlane.prompts import Back, Option, TerminalAsker
 from greenlane.wizard import Wizard, ask
 
 OWN = ""  # "choose the parts myself"
@@ -39,6 +41,9 @@ class Script:
         self.defaults: dict[str, Any] = {}
         self.options: dict[str, list[Any]] = {}
         self.problems: list[str] = []
+
+    def session(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def _next(self, message: str, default: Any, back: bool) -> Any:
         self.asked.append(message)
