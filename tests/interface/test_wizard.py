@@ -1,8 +1,10 @@
 """The wizard's order, its way back and what it keeps; and its prompts by real key presses."""
 
 import io
+import pty
+import termios
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +353,23 @@ def test_typing_replaces_the_default(press: Press) -> None:
 
 def test_text_is_checked_at_the_prompt(press: Press) -> None:
     assert text(press("x" + ENTER + "yz" + ENTER)) == "xyz"
+
+
+def test_between_prompts_the_terminal_neither_echoes_nor_translates(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, follower = pty.openpty()
+    with open(follower) as stdin, open(leader):  # noqa: PTH123 - descriptors
+        monkeypatch.setattr("sys.stdin", stdin)
+        before = termios.tcgetattr(stdin)
+        with suppress(Back), TerminalAsker(console).session():
+            within = termios.tcgetattr(stdin)
+            raise Back
+        assert before[3] & termios.ECHO
+        assert not within[3] & (termios.ECHO | termios.ICANON)
+        assert not within[0] & termios.ICRNL, "or Enter would arrive as another key"
+        assert within[3] & termios.ISIG, "or Ctrl-C would do nothing"
+        assert termios.tcgetattr(stdin) == before
 
 
 # -- without arrow keys ---------------------------------------------------------------------------
