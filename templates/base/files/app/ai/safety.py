@@ -24,7 +24,7 @@ _LEAK_LENGTH = 32
 # Characters that a stream keeps back: longer than a canary, an IBAN or a leak with spaces between.
 HELD_BACK = 96
 # Checked and shown at most this many characters at a time: a check costs a third of a millisecond.
-_STEP = 32
+_STEP = 48
 
 _JAILBREAK = re.compile(
     r"(?:ignore|disregard|forget) (?:all |any |the |your |my |that |of |every){0,4}"
@@ -58,6 +58,7 @@ _UNSAFE = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>()\[\]\"']{3,200}", re.IGNORECASE)
+_NEITHER = re.compile(r"[\W_]+")
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 
 
@@ -170,10 +171,12 @@ def _personal_data(text: str, rules: OutputRules) -> Iterator[Finding]:
         if placeholder[1:].partition("_")[0] in _ECHOED
     }
     compact = _compact(text)
-    quotable = _compact(" ".join(rules.sources))
-    if any(len(found) >= 4 and found in compact and found not in quotable for found in known):
-        yield Finding("personal_data", "repeats the customer's personal data", blocks=True)
-        return
+    repeated = [found for found in known if len(found) >= 4 and found in compact]
+    if repeated:
+        quotable = _compact(" ".join(rules.sources))
+        if any(found not in quotable for found in repeated):
+            yield Finding("personal_data", "repeats the customer's personal data", blocks=True)
+            return
     for kind, found in pii.find(text):
         if kind in _ECHOED and not any(found in source for source in rules.sources):
             yield Finding("personal_data", f"contains personal data ({kind})", blocks=True)
@@ -182,7 +185,7 @@ def _personal_data(text: str, rules: OutputRules) -> Iterator[Finding]:
 
 def _compact(text: str) -> str:
     """Letters and digits only: spaces, dashes or line breaks in between hide nothing."""
-    return "".join(character for character in text.lower() if character.isalnum())
+    return _NEITHER.sub("", text.lower())
 
 
 def _repeats(compact: str, confidential: tuple[str, ...]) -> bool:
