@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from starlette.routing import Match
-from fastapi.routing import iter_route_contexts
 
 from app.core import slo
 
 OBJECTIVES = slo.load(Path("slo.yaml"))
 
 
-@pytest.mark.parametrize("flow", [flow for flow in OBJECTIVES.flows if flow.route], ids=lambda flow: flow.name)
+@pytest.mark.parametrize(
+    "flow", [flow for flow in OBJECTIVES.flows if flow.route], ids=lambda flow: flow.name
+)
 def test_every_flow_with_a_route_names_one_that_exists(app: FastAPI, flow: slo.Flow) -> None:
     assert flow.route is not None
     method, path = flow.route.split()
