@@ -102,7 +102,8 @@ def test_all_are_formatted_and_linted(drawn: list[tuple[Answers, Tree]], tmp_pat
     """Each by its own pyproject.toml, which ruff looks for. A file is not looked at twice."""
     seen: set[tuple[str, bytes]] = set()
     for answers, tree in drawn:
-        python = {(path, tree[path].content) for path in tree if path.endswith(".py")}
+        # Markdown, too: ruff formats the Python in it.
+        python = {(path, tree[path].content) for path in tree if path.endswith((".py", ".md"))}
         new = {path: tree[path] for path, _ in python - seen}
         folder = tmp_path / str(answers.values["project_name"])
         write(Tree({**new, "pyproject.toml": tree["pyproject.toml"]}), folder)

@@ -19,12 +19,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 from jsonschema import Draft202012Validator, SchemaError
 
 from app.ai.model import Message
+from app.core import yaml
 from app.core.problems import ConfigurationError
 
 BLOCKS = ("system", "user")

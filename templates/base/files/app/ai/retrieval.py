@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from app.core import yaml
 from app.core.problems import ConfigurationError
 
 # Weights of title, intents and text in BM25: an article's title says best what it is about.

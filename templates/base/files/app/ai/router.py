@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.ai.openai_model import TokenLimit
+from app.core import yaml
 from app.core.problems import ConfigurationError
 
 

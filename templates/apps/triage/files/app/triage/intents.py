@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from app.ai.retrieval import Article
+from app.core import yaml
 from app.triage.priority import PRIORITIES, Priority
 
 TABLE = Path(__file__).parent / "intents.yaml"

@@ -8,7 +8,7 @@ from itertools import groupby
 from xml.etree import ElementTree
 
 from app.evals.findings import Finding, Judgement, Level
-from app.evals.rows import GRADED, OUT_OF_SCOPE, Row
+from app.evals.rows import Row
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -16,13 +16,14 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def junit_xml(judgement: Judgement, rows: Sequence[Row]) -> str:
     """One suite for the rules of the gate and one per suite of cases.
 
-    A must-pass case that fails is a failure. A golden case that is wrong is `skipped` with the
-    reason: the gate judges those as a whole, and the file must not be red when the verdict is not.
+    A case is a failure when a rule that blocks names it. Any other wrong answer is `skipped` with
+    the reason: the gate judges those as a whole, and the file must not be red when it is not.
     """
     root = ElementTree.Element("testsuites", name="evals")
+    blamed = {case for finding in judgement.at(Level.BLOCK) for case in finding.cases}
     _suite(root, "gate", [_rule(finding) for finding in judgement.findings])
     for name, group in groupby(sorted(rows, key=lambda r: (r.suite, r.id)), lambda r: r.suite):
-        _suite(root, name, [_case(row, judgement) for row in group])
+        _suite(root, name, [_case(row, row.id in blamed) for row in group])
     for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     ElementTree.indent(root)
@@ -53,7 +54,7 @@ def _rule(finding: Finding) -> ElementTree.Element:
     return case
 
 
-def _case(row: Row, judgement: Judgement) -> ElementTree.Element:
+def _case(row: Row, blamed: bool) -> ElementTree.Element:
     seconds = f"{(row.latency_ms or 0.0) / 1000:.4f}"
     case = ElementTree.Element("testcase", classname=row.suite, name=row.id, time=seconds)
     if row.passed:
@@ -62,8 +63,7 @@ def _case(row: Row, judgement: Judgement) -> ElementTree.Element:
         f"expected {row.expected}, got {row.predicted}" if row.expected else "failed"
     )
     text = _clean("; ".join([told, *row.reasons]))
-    tolerated = row.suite in (GRADED, OUT_OF_SCOPE) and judgement.verdict is not Level.BLOCK
-    tag = "skipped" if tolerated else "failure"
+    tag = "failure" if blamed else "skipped"
     ElementTree.SubElement(case, tag, message=text).text = _clean(row.text or "")
     return case
 

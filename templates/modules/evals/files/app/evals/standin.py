@@ -85,16 +85,19 @@ class StandIn:
         self._neighbours = neighbours
 
     async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelReply:
+        return self._answer(request, deadline)
+
+    async def stream(self, request: ModelRequest, deadline: Deadline) -> AsyncIterator[Chunk]:
+        reply = self._answer(request, deadline)
+        yield Chunk(reply.text)
+        yield Chunk("", reply)
+
+    def _answer(self, request: ModelRequest, deadline: Deadline) -> ModelReply:
         deadline.remaining()
         text = self._label(request) if request.schema else _drafted(request.variables)
         return ModelReply(
             text, estimate_tokens(*request.messages), estimate_tokens(text), self.name
         )
-
-    async def stream(self, request: ModelRequest, deadline: Deadline) -> AsyncIterator[Chunk]:
-        reply = await self.complete(request, deadline)
-        yield Chunk(reply.text)
-        yield Chunk("", reply)
 
     def _label(self, request: ModelRequest) -> str:
         label, share = self._neighbours.label(str(request.variables["text"]))

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from app.core import yaml
 from app.evals.rows import GRADED, OUT_OF_SCOPE, Row
 from app.evals.thresholds import Thresholds, ThresholdsError, thresholds_from
 

@@ -164,6 +164,8 @@ def test_another_model_or_prompt_is_what_the_gate_is_for(name: str) -> None:
 def test_other_cases_are_invalid() -> None:
     assert status(run(cases=299), run(cases=300)) == 3
     assert status(run(cases=300), run(cases=299)) == 3
+    finding = judge(run(cases=300), run(cases=299), thresholds()).at(Level.INVALID)[0]
+    assert finding.cases == ("g299",)
 
 
 def test_problems_found_on_the_way_are_invalid() -> None:

@@ -81,6 +81,7 @@ def test_pairs_without_spending_do_not_dilute_the_median() -> None:
 
 def test_spending_where_nothing_was_spent_is_an_endless_rise() -> None:
     assert paired_rise([0, 0, 0], [0, 1, 0]) == math.inf
+    assert paired_rise([0, 0, 90], [1, 1, 1]) == math.inf
     assert paired_rise([0, 0], [0, 0]) == 1.0
     assert paired_rise([10, 0], [5, 0]) == 0.5
 
