@@ -21,6 +21,8 @@ OBJECTIVES = yaml.safe_load(Path("slo.yaml").read_text(encoding="utf-8"))
 FLOWS = {flow["name"]: flow for flow in OBJECTIVES["flows"]}
 REPORT = Path("var/reports/load.json")
 DRAFT_LIMIT_S = 30.0
+# Multiples of the golden ratio, modulo one, fill a second evenly for any number of users.
+OFFSETS = (number * 0.618034 % 1 for number in itertools.count())
 
 with Path("datasets/banking77_train.csv").open(newline="", encoding="utf-8") as _file:
     TEXTS = itertools.cycle([" ".join(row["text"].split()) for row in csv.DictReader(_file)])
@@ -33,6 +35,8 @@ class Agent(HttpUser):
     wait_time = constant_throughput(1)
 
     def on_start(self) -> None:
+        # Users start in bunches and would stay in step for ever: spread them over their second.
+        time.sleep(next(OFFSETS))
         token = os.environ.get("ACCESS_TOKEN")
         if token:
             self.client.headers["Authorization"] = f"Bearer {token}"
