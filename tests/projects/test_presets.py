@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 KIT = load_kit()
 APP = sorted(KIT.apps)[0]
 EVERYTHING = "everything"
+LARGE_MODEL = "everything, with a large model"
 AUTHOR = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com")
 # `warn`, `warning:`, `DeprecationWarning` and the like.
 WARNING = re.compile(r"\bwarn(ing)?s?\b|Warning\b", re.IGNORECASE)
@@ -48,10 +49,11 @@ def greenlane(*arguments: str) -> str:
 
 def new(choice: str, dest: Path) -> None:
     """`greenlane new`, by a preset's name or with every module."""
-    if choice == EVERYTHING:
+    if choice in (EVERYTHING, LARGE_MODEL):
         modules = compatible(KIT, APP, sorted(KIT.modules))
         options = ["--set", f"app={APP}", "--set", f"modules={','.join(modules)}"]
-        options += ["--set", "large_model=openai", "--set", "code_owner=@acme/ml"]
+        options += ["--set", "code_owner=@acme/ml"]
+        options += ["--set", "large_model=openai"] if choice == LARGE_MODEL else []
     else:
         options = ["--preset", choice]
     greenlane("new", str(dest), *options)
@@ -61,7 +63,7 @@ def status(folder: Path) -> str:
     return run(folder, "git", "status", "--porcelain")
 
 
-@pytest.mark.parametrize("choice", [*sorted(KIT.presets), EVERYTHING])
+@pytest.mark.parametrize("choice", [*sorted(KIT.presets), EVERYTHING, LARGE_MODEL])
 def test_every_gate_is_green(choice: str, tmp_path: Path) -> None:
     folder = tmp_path / "my-app"
     new(choice, folder)
@@ -72,8 +74,9 @@ def test_every_gate_is_green(choice: str, tmp_path: Path) -> None:
     run(folder, "git", "add", "-A")
     run(folder, *AUTHOR, "commit", "--quiet", "--message", "Lock", "--allow-empty")
 
-    printed += run(folder, "uv", "run", "just", "check")
-    assert warnings_in(printed) == []
+    checked = run(folder, "uv", "run", "just", "check")
+    # With a large model, set-up tells of every call to it that fails: here no model answers.
+    assert warnings_in(checked if choice == LARGE_MODEL else printed + checked) == []
     assert status(folder) == "", "a gate leaves something behind"
 
 
