@@ -42,15 +42,19 @@ class Terminal:
         self._child = pexpect.spawn(
             str(GREENLANE), ["new"], cwd=folder, dimensions=(ROWS, COLUMNS), timeout=10
         )
+        # The prompts ask the terminal where the cursor is.
+        self._screen.write_process_input = lambda data: self._child.send(data)
 
     def wait_for(self, text: str) -> None:
         for _ in range(200):
-            self._read()
-            if text in "\n".join(self._screen.display):
-                time.sleep(0.3)
-                self._read()
+            if self.shows(text):
                 return
         sys.exit(f"{text!r} never came:\n" + "\n".join(self._screen.display))
+
+    def shows(self, text: str) -> bool:
+        time.sleep(0.1)
+        self._read()
+        return text in "\n".join(self._screen.display)
 
     def type(self, keys: str) -> None:
         self._child.send(keys)
@@ -88,17 +92,12 @@ def _cell(cell: pyte.screens.Char) -> str:
 def wizard(page: Page) -> None:
     with tempfile.TemporaryDirectory() as folder:
         terminal = Terminal(folder)
-        terminal.wait_for("start from")
+        terminal.wait_for("What should it start with?")
         shoot_terminal(page, terminal, "wizard-start")
-        terminal.type("\r")
-        for _ in range(20):
-            time.sleep(0.4)
-            terminal._read()
-            if "Write" in terminal._screen.display[-1] or any(
-                "Write it" in line or "Write these" in line for line in terminal._screen.display
-            ):
-                break
+        # Enter takes what is offered, question by question, up to the summary.
+        while not terminal.shows("All right?"):
             terminal.type("\r")
+            time.sleep(0.3)
         shoot_terminal(page, terminal, "wizard-summary")
 
 
@@ -117,6 +116,7 @@ def pages(page: Page, address: str) -> None:
 
 
 def report(page: Page, path: Path) -> None:
+    page.set_viewport_size({"width": 1180, "height": 1900})
     page.goto(path.resolve().as_uri())
     page.screenshot(path=PICTURES / "report.png")
 
