@@ -1,7 +1,7 @@
 """Drafts without a language model: quotes the sentences of help articles that fit best, and cites.
 
 Grounded by construction: between greeting and closing stand sentences of the given passages, word
-for word. It says what it is, and hands over to a person when no article fits.
+for word. Hands over to a person when no article fits.
 """
 
 import math
@@ -14,7 +14,8 @@ from app.ai.pii import PLACEHOLDER
 from app.ai.retrieval import stem, terms
 from app.core.resilience import Deadline
 
-DRAFTED_BY = "Drafted without a language model, from your help articles:"
+# What people who read a draft are told; never a part of the draft, which is for the customer.
+SAYS_OF_ITSELF = "Drafted without a language model, from your help articles"
 HANDOVER = (
     "I could not find a help article that answers this, so a colleague will read your message and "
     "reply."
@@ -67,13 +68,10 @@ def draft(variables: Mapping[str, object]) -> tuple[str, bool]:
     closing = f"Kind regards,\n{organisation}" if organisation else "Kind regards"
     if not chosen:
         return f"{greeting}\n\nthank you for your message. {HANDOVER}\n\n{closing}", False
-    numbers = sorted({sentence.passage for sentence in chosen})
-    titles = {passage["number"]: passage["title"] for passage in fitting}
-    sources = "\n".join(f"[{number}] {titles[number]}" for number in numbers)
     return (
         f"{greeting}\n\nthank you for your message. This is what our help pages say:\n\n"
         f"{_quote(chosen)}\n\nIf this does not answer your question, just reply and a colleague "
-        f"will look into it.\n\n{closing}\n\n{DRAFTED_BY}\n{sources}"
+        f"will look into it.\n\n{closing}"
     ), True
 
 

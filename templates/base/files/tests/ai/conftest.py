@@ -1,5 +1,6 @@
 """A gateway over a fake endpoint, with prompts, articles and request classes of its own."""
 
+import json
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from app.ai.budget import DailyBudget
 from app.ai.cache import ResponseCache
 from app.ai.classifier import Prediction
-from app.ai.gateway import Gateway
+from app.ai.gateway import Completion, Gateway
 from app.ai.local_writer import LocalWriter
 from app.ai.meter import Meter
 from app.ai.openai_model import OpenAIModel
@@ -21,7 +22,7 @@ from app.core.db import Database
 from app.core.metrics import Metrics
 from app.core.principal import Principal
 from app.settings import Settings
-from tests.fake_openai import FakeOpenAI
+from tests.fake_openai import Answer, FakeOpenAI
 
 HERE = Path(__file__).parent
 ANNA = Principal("north", "anna")
@@ -146,3 +147,24 @@ async def make_gateway(
     for gateway in made:
         async with gateway.running():
             pass
+
+
+LOST: dict[str, str] = {
+    "text": "My name is Ada King, ada@example.com: I lost card 4111 1111 1111 1111.",
+    "organisation": "Example Bank",
+    "intent": "card_lost",
+}
+DRAFT = Answer("Hello [NAME_1], freeze the card in the app [1].")
+
+
+async def read(stream: AsyncIterator[str | Completion]) -> tuple[list[str], Completion]:
+    pieces: list[str] = []
+    async for piece in stream:
+        if isinstance(piece, Completion):
+            return pieces, piece
+        pieces.append(piece)
+    raise AssertionError("the stream ended without a completion")
+
+
+def sent(endpoint: FakeOpenAI) -> str:
+    return json.dumps(endpoint.calls)

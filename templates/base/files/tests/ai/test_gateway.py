@@ -1,44 +1,23 @@
 """The gateway over HTTP: what leaves, what comes back, and what happens when models fail."""
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import stamina
 
 from app.ai.budget import BudgetExceeded, DailyBudget
-from app.ai.gateway import Citation, Completion
-from app.ai.local_writer import DRAFTED_BY, HANDOVER
+from app.ai.gateway import Citation
+from app.ai.local_writer import HANDOVER
 from app.ai.prompts import PromptError, PromptSet
 from app.ai.recordings import Pins, RecordingMiss, RecordingModel, ReplayModel
 from app.core.db import Database
 from app.core.metrics import Metrics
 from app.core.problems import AppError
 from app.core.resilience import Deadline
-from tests.ai.conftest import ANNA, BERT, FakeClassifier, Make
+from tests.ai.conftest import ANNA, BERT, DRAFT, LOST, FakeClassifier, Make, read, sent
 from tests.fake_openai import Answer, FakeOpenAI, leak_canary
-
-LOST: dict[str, str] = {
-    "text": "My name is Ada King, ada@example.com: I lost card 4111 1111 1111 1111.",
-    "organisation": "Example Bank",
-    "intent": "card_lost",
-}
-DRAFT = Answer("Hello [NAME_1], freeze the card in the app [1].")
-
-
-async def read(stream: AsyncIterator[str | Completion]) -> tuple[list[str], Completion]:
-    pieces: list[str] = []
-    async for piece in stream:
-        if isinstance(piece, Completion):
-            return pieces, piece
-        pieces.append(piece)
-    raise AssertionError("the stream ended without a completion")
-
-
-def sent(endpoint: FakeOpenAI) -> str:
-    return json.dumps(endpoint.calls)
 
 
 async def test_personal_data_stays_and_names_come_back(
@@ -105,7 +84,7 @@ async def test_the_next_model_answers_instead(
         done = await gateway.complete("draft", LOST, principal=ANNA)
     assert len(endpoint.calls) == 1
     assert done.route == "local"
-    assert DRAFTED_BY in done.text
+    assert "This is what our help pages say" in done.text
     assert done.text.startswith("Hello Ada King,")
 
 
@@ -267,63 +246,6 @@ async def test_a_bad_answer_is_not_cached(make_gateway: Make, endpoint: FakeOpen
         with pytest.raises(AppError):
             await gateway.complete("draft", LOST, principal=ANNA)
     assert len(endpoint.calls) == 2
-
-
-async def test_a_stream_comes_in_pieces_with_the_name_in_place(
-    make_gateway: Make, endpoint: FakeOpenAI
-) -> None:
-    text = "Hello [NAME_1], " + "freeze the card in the app at once [1]. " * 8
-    endpoint.usual = Answer(text, chunk_characters=3)
-    pieces, done = await read(make_gateway().stream("draft", LOST, principal=ANNA))
-    assert len(pieces) > 3
-    assert "".join(pieces) == done.text == text.replace("[NAME_1]", "Ada King")
-    assert done.tokens_out == len(text.split())
-
-
-async def test_a_stream_that_turns_bad_is_stopped_before_the_bad_part(
-    make_gateway: Make, endpoint: FakeOpenAI
-) -> None:
-    fine = "Freeze the card in the app at once. " * 10
-    gateway = make_gateway()
-    for bad in (
-        Answer(lambda body: fine + leak_canary(body), chunk_characters=2),
-        Answer(fine, break_after_chunks=30),
-    ):
-        endpoint.usual = bad
-        pieces: list[object] = []
-        with pytest.raises(AppError, match="broke off") as caught:
-            async for piece in gateway.stream("draft", LOST, principal=ANNA):
-                pieces.append(piece)
-        assert caught.value.status == 502
-        assert "cn-" not in "".join(map(str, pieces))
-
-
-async def test_a_blocked_stream_is_not_read_to_its_end(
-    make_gateway: Make, endpoint: FakeOpenAI
-) -> None:
-    endpoint.usual = Answer(
-        lambda body: leak_canary(body) + " and more" * 100, chunk_characters=5, delay_s=0.05
-    )
-    began = time.monotonic()
-    _, done = await read(make_gateway().stream("draft", LOST, principal=ANNA))
-    assert done.route == "local"
-    assert time.monotonic() - began < 5  # the whole of it takes nine seconds
-
-
-async def test_a_reader_who_leaves_is_counted_and_settled(
-    make_gateway: Make, endpoint: FakeOpenAI, metrics: Metrics
-) -> None:
-    endpoint.usual = Answer("Freeze the card in the app at once. " * 20)
-    stream = make_gateway().stream("draft", LOST, principal=ANNA)
-    assert await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]
-    assert 'outcome="left"' in metrics.render().decode()
-
-
-async def test_a_prompt_with_a_schema_is_not_streamed(make_gateway: Make) -> None:
-    variables = {"text": "x", "labels": ["a", "b"]}
-    with pytest.raises(ValueError, match="use complete"):
-        await anext(make_gateway().stream("sort", variables, principal=ANNA))
 
 
 async def test_a_sure_small_model_answers_alone(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.ai.local_writer import DRAFTED_BY, HANDOVER, LocalWriter, draft, sentences
+from app.ai.local_writer import HANDOVER, LocalWriter, draft, sentences
 from app.ai.model import Message, ModelRequest
 from app.ai.preparation import without_placeholders
 from app.ai.retrieval import KnowledgeBase, KnowledgeError
@@ -71,14 +71,13 @@ def test_a_wrong_article_is_named(knowledge: KnowledgeBase) -> None:
         knowledge.refresh()
 
 
-def test_a_draft_quotes_cites_and_says_what_it_is() -> None:
+def test_a_draft_quotes_and_cites() -> None:
     text, found = draft(variables("[NAME_1] here, I lost my card. What now?"))
     assert found
     assert text.startswith("Hello [NAME_1],")
     assert "Freeze the card in the app at once: open Cards, choose it and tap Freeze." in text
-    assert "[1] When your card is lost or stolen" in text
-    assert "Kind regards,\nExample Bank" in text
-    assert DRAFTED_BY in text
+    assert "[1]" in text
+    assert text.endswith("Kind regards,\nExample Bank")
 
 
 def test_every_quoted_sentence_stands_in_the_article_it_cites() -> None:

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from starlette.staticfiles import StaticFiles
 
 from app.ai import pii
+from app.ai.local_writer import SAYS_OF_ITSELF, LocalWriter
 from app.ai.safety import SPOKEN
 from app.core.db import utcnow
 from app.core.problems import AppError
@@ -107,6 +108,7 @@ def environment() -> Environment:
         intent_title=intent_title,
         percent=percent,
         spoken=spoken,
+        written_by=written_by,
     )
     shared: dict[str, Any] = {
         "organisation": TriageSettings().organisation,
@@ -147,6 +149,11 @@ def age(moment: datetime) -> str:
 def spoken(text: str, ticket: Ticket) -> str:
     """A masked text for the person who answers: names are back, all else stays masked."""
     return pii.unmask(text, pii.mask(ticket.text).vault, SPOKEN)
+
+
+def written_by(model: str) -> str:
+    """Who wrote a draft, in words for those who answer."""
+    return SAYS_OF_ITSELF if model == LocalWriter.name else f"Written by {model}"
 
 
 def article(text: str) -> Markup:

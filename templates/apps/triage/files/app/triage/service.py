@@ -15,6 +15,7 @@ from app.triage.intents import table
 from app.triage.models import Draft, Feedback, Status, Ticket
 from app.triage.priority import rank_of
 from app.triage.schemas import NewFeedback, NewTicket
+from app.triage.settings import TriageSettings
 from app.triage.tasks import process
 
 _RESULT: dict[str, Status] = {"accept": "answered", "edit": "answered", "reject": "rejected"}
@@ -112,4 +113,10 @@ def _final_text(drafted: str, new: NewFeedback) -> str | None:
     """The answer that goes out, masked; None when the draft was rejected."""
     if new.decision == "reject":
         return None
-    return pii.mask(new.text if new.text is not None else drafted).text
+    if new.text is None:
+        return drafted  # masked when it was written
+    masked = pii.mask(new.text)
+    # Below "Kind regards" our own name looks like a person's.
+    organisation = TriageSettings().organisation
+    ours = {key: found for key, found in masked.vault.items() if found == organisation}
+    return pii.unmask(masked.text, ours)

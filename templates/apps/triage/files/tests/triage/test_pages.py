@@ -65,6 +65,7 @@ async def test_a_ticket_in_work_is_a_skeleton(
     html = await page(client, f"/inbox/{ticket.id}")
     assert "aria-busy" not in html
     assert "sse-connect" not in html
+    assert "Drafted without a language model" in html
 
 
 async def test_what_people_write_stays_text(services: Services, client: httpx2.AsyncClient) -> None:

@@ -10,6 +10,7 @@ from app.services import Services
 from app.triage import pipeline, service
 from app.triage.models import Draft, Feedback, Ticket
 from app.triage.schemas import NewFeedback, NewTicket
+from app.triage.settings import TriageSettings
 from tests.triage.conftest import AGENT, STRANGER, file, read, triaged
 
 ACCEPT = NewFeedback(decision="accept")
@@ -89,6 +90,7 @@ async def test_an_edit_is_measured_and_masked(services: Services) -> None:
     assert feedback.final_text is not None
     assert "900123" not in feedback.final_text
     assert "[PHONE_1]" in feedback.final_text
+    assert feedback.final_text.count(TriageSettings().organisation) == 1
 
 
 async def test_a_rejection_keeps_its_reason_and_a_correction(services: Services) -> None:

@@ -10,14 +10,14 @@ import json
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.ai.budget import estimate_tokens
-from app.ai.local_writer import DRAFTED_BY, draft
+from app.ai.local_writer import draft
 from app.ai.model import Chunk, ModelReply, ModelRequest
 from app.core.resilience import Deadline
 
@@ -94,7 +94,7 @@ class StandIn:
 
     def _answer(self, request: ModelRequest, deadline: Deadline) -> ModelReply:
         deadline.remaining()
-        text = self._label(request) if request.schema else _drafted(request.variables)
+        text = self._label(request) if request.schema else draft(request.variables)[0]
         return ModelReply(
             text, estimate_tokens(*request.messages), estimate_tokens(text), self.name
         )
@@ -102,8 +102,3 @@ class StandIn:
     def _label(self, request: ModelRequest) -> str:
         label, share = self._neighbours.label(str(request.variables["text"]))
         return json.dumps({"label": label, "confidence": round(share, 2)})
-
-
-def _drafted(variables: Mapping[str, object]) -> str:
-    """What the local writer quotes, without its line on having no language model."""
-    return draft(variables)[0].partition(f"\n\n{DRAFTED_BY}")[0]
