@@ -119,6 +119,7 @@ def _staging(dest: Path, parent: int) -> Iterator[tuple[str, int]]:
     try:
         yield name, descriptor
     except BaseException:
+        os.fchmod(descriptor, 0o700)  # it may have the mode of the folder that it was to replace
         _remove(name, parent)
         raise
     finally:
@@ -233,7 +234,8 @@ def _like_existing(dest: Path, parent: int, folder: int) -> None:
         status = os.stat(dest.name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
         return
-    os.fchmod(folder, stat.S_IMODE(status.st_mode))
+    if stat.S_ISDIR(status.st_mode):
+        os.fchmod(folder, stat.S_IMODE(status.st_mode))
 
 
 def _explained(error: OSError, dest: Path) -> GreenlaneError:

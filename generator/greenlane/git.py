@@ -4,7 +4,12 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from greenlane.tree import Tree
 
 # What git sets for the hooks it runs, and `-c` on its command line: inherited from an outer git,
 # they would make the first commit land in the outer repository.
@@ -15,25 +20,17 @@ _LOCAL = re.compile(
     "|NO_REPLACE_OBJECTS|OBJECT_DIRECTORY|PREFIX|QUARANTINE_PATH|REPLACE_REF_BASE|SHALLOW_FILE"
     "|TEMPLATE_DIR|WORK_TREE)"
 )
-# Signing would ask for a passphrase, hooks and filters are for other repositories, global ignore
-# rules would leave files out, and conversion of line ends would change them.
+# Filters, conversion of line ends and monitors are for the user's other repositories; a name made
+# up from the machine's is worse than a neutral one.
 _SETTINGS = {
-    "commit.gpgSign": "false",
     "core.attributesFile": os.devnull,
     "core.autocrlf": "false",
-    "core.excludesFile": os.devnull,
     "core.fsmonitor": "false",
-    "core.hooksPath": os.devnull,
-    "core.safecrlf": "false",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
+    "fastimport.unpackLimit": "1",
+    "pack.compression": "1",
     "user.useConfigOnly": "true",
 }
-_NEUTRAL = {
-    f"GIT_{role}_{key}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for key, value in (("NAME", "greenlane"), ("EMAIL", "greenlane@localhost"))
-}
+_NEUTRAL = "greenlane <greenlane@localhost>"
 _SECONDS = 120
 
 
@@ -41,27 +38,52 @@ class GitError(Exception):
     """git is missing, too old, or refused; the text is its last line."""
 
 
-def first_commit(folder: Path, message: str) -> str:
-    """Make `folder` a repository on the branch main with everything in it committed.
+def first_commit(folder: Path, tree: "Tree", message: str) -> str:
+    """Make `folder`, which holds `tree`, a repository on the branch main with it committed.
 
     Returns the id of the commit. The user's name and address are used when git knows them,
     otherwise a neutral author. Raises GitError, and leaves no half-made .git behind.
+
+    One `git fast-import` takes the tree from memory into one pack: a third of the time of `git
+    add` and `git commit`, which write each object to a file of its own. It runs no hook and no
+    filter and signs nothing, so the commit holds the very bytes that were rendered.
     """
     try:
         _git(folder, "init", "--quiet", "--initial-branch=main", "--template=")
-        # Everything, ignored or not: the repository decided already what it holds.
-        _git(folder, "add", "--all", "--force", ".")
-        commit = ("commit", "--quiet", "--no-verify", f"--message={message}")
-        try:
-            _git(folder, *commit)
-        except GitError:
-            _git(folder, *commit, env=_NEUTRAL)
+        stream = _commit_stream(
+            tree, _person(folder, "AUTHOR"), _person(folder, "COMMITTER"), message
+        )
+        _git(folder, "fast-import", "--quiet", "--done", "--depth=0", stdin=stream)
+        _git(folder, "reset", "--quiet")  # fills the index
         return (folder / ".git/refs/heads/main").read_text().strip()
     except (GitError, OSError) as error:
         import shutil
 
         shutil.rmtree(folder / ".git", ignore_errors=True)
         raise error if isinstance(error, GitError) else GitError(str(error)) from None
+
+
+def _person(folder: Path, role: str) -> str:
+    """`Name <address> seconds zone`, as git would write it into a commit now."""
+    try:
+        return _git(folder, "var", f"GIT_{role}_IDENT").strip()
+    except GitError:
+        return f"{_NEUTRAL} {int(time.time())} +0000"
+
+
+def _commit_stream(tree: "Tree", author: str, committer: str, message: str) -> bytes:
+    text = message.encode()
+    lines = [
+        b"commit refs/heads/main",
+        b"author " + author.encode(),
+        b"committer " + committer.encode(),
+    ]
+    lines += [b"data %d" % len(text), text]
+    for path, file in tree.items():
+        mode = b"100755" if file.mode & 0o100 else b"100644"
+        lines += [b"M %s inline %s" % (mode, path.encode()), b"data %d" % len(file.content)]
+        lines.append(file.content)
+    return b"\n".join([*lines, b"done", b""])
 
 
 def outer_work_tree(dest: Path) -> Path | None:
@@ -80,8 +102,8 @@ def _is_ignored(work_tree: Path, dest: Path) -> bool:
     return True
 
 
-def _git(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
-    return run_git(folder, *arguments, settings=_SETTINGS, env=env).decode(errors="replace")
+def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
+    return run_git(folder, *arguments, stdin=stdin, settings=_SETTINGS).decode(errors="replace")
 
 
 def run_git(

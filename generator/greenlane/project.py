@@ -4,9 +4,13 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from greenlane.answers import Answers
 from greenlane.kit import Kit
+
+if TYPE_CHECKING:
+    from greenlane.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,8 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
 
     def first_commit(folder: Path) -> None:
         nonlocal commit_id
-        commit_id = _commit(
-            folder, dest, f"Create the project with {kit.name} {kit.version}", skipped
-        )
+        message = f"Create the project with {kit.name} {kit.version}"
+        commit_id = _commit(folder, tree, dest, message, skipped)
 
     tree.write_new(dest, before_rename=first_commit if commit else None)
     if replaces_cwd:
@@ -48,7 +51,7 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
     return Created(dest, len(tree), commit_id, skipped)
 
 
-def _commit(folder: Path, dest: Path, message: str, skipped: list[str]) -> str | None:
+def _commit(folder: Path, tree: "Tree", dest: Path, message: str, skipped: list[str]) -> str | None:
     from greenlane.git import GitError, first_commit, outer_work_tree
 
     quoted = shlex.quote(str(dest))
@@ -59,7 +62,7 @@ def _commit(folder: Path, dest: Path, message: str, skipped: list[str]) -> str |
         )
         return None
     try:
-        return first_commit(folder, message)
+        return first_commit(folder, tree, message)
     except GitError as error:
         skipped.append(
             f"No first commit was made ({error}). Make it: `cd {quoted} && git init -b main && "

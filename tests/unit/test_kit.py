@@ -31,6 +31,8 @@ def test_tiny_kit(make_kit: MakeKit) -> None:
     assert not base["app/main.py"].template
     assert kit.parts["jobs"].contributes["dependencies"] == ("redis", "click")
     assert kit.presets["small"].answers == {"database": "postgres", "loud": True}
+    chosen = [part.name for part in kit.chosen("shop", ["mail", "jobs"])]
+    assert chosen == ["base", "shop", "jobs", "mail"]
     assert kit.owners("desk", ["jobs"])["app/jobs/__init__.py"] == "jobs"
 
 
