@@ -3,8 +3,8 @@
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -28,14 +28,15 @@ class Merge:
 
     `tree` is the id of its tree; `changes` and `stages` are relative to the top of the work tree:
     path -> (entry before, entry after), and the sides of every path in conflict. `outcomes` are
-    relative to the project. `refresh` are lock files that were left alone.
+    relative to the project. `refresh` are lock files that were left alone, and the command
+    that renews each.
     """
 
     tree: str
     changes: Changes
     stages: tuple[Stage, ...]
     outcomes: tuple[Outcome, ...]
-    refresh: tuple[str, ...]
+    refresh: Mapping[str, str]
 
     @property
     def conflicts(self) -> list[Outcome]:
@@ -76,6 +77,7 @@ def merge(
         stages=_grouped(open_stages),
         declined=sides.declined | {path for path, edit in edits.items() if edit is None},
         moves=sides.moves,
+        held=sides.refresh,
     )
     facts = _with_renames(facts, scratch, label)
     return Merge(
@@ -83,7 +85,7 @@ def merge(
         changes=changes,
         stages=tuple(Stage(s.mode, s.id, s.number, prefix + s.path) for s in open_stages),
         outcomes=tuple(classify(facts)),
-        refresh=tuple(sides.refresh),
+        refresh=sides.refresh,
     )
 
 

@@ -33,7 +33,7 @@ class Outcome:
 class Facts:
     """The three sides and the result. `result` has only what differs from the last commit.
 
-    `moves` and the renames are target -> source.
+    `moves` and the renames are target -> source, `held` files that were not merged -> how to renew.
     """
 
     base: Mapping[str, Entry]
@@ -43,6 +43,7 @@ class Facts:
     stages: Mapping[str, Sequence[Stage]]
     declined: set[str]
     moves: Mapping[str, str]
+    held: Mapping[str, str] = field(default_factory=dict)
     renamed_by_kit: dict[str, str] = field(default_factory=dict)
     renamed_by_user: dict[str, str] = field(default_factory=dict)
 
@@ -75,6 +76,8 @@ def _outcome(facts: Facts, path: str, followed: set[str]) -> Outcome | None:
         return Outcome(path, "conflict", note=_conflict(facts.stages[path], untouched))
     if path in facts.declined:
         return Outcome(path, "declined")
+    if command := facts.held.get(path):
+        return Outcome(path, "kept", note=f"never merged; renew it with `{command}`")
     if source := _moves_made(facts).get(path):
         return Outcome(path, "moved", source=source)
     if base is None and theirs is None:

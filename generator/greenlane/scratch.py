@@ -80,9 +80,7 @@ class Scratch:
     def write(self, stream: Iterable[bytes]) -> bytes:
         """Feed `git fast-import`; returns what its `ls` commands print."""
         # --force: a branch may be replaced by a commit that does not contain the old one.
-        return self.git(
-            "fast-import", "--quiet", "--force", "--date-format=raw", stdin=b"".join(stream)
-        )
+        return self.git("fast-import", "--quiet", "--force", "--depth=0", stdin=b"".join(stream))
 
     def merge(self, ours: str, theirs: str) -> tuple[str, list[Stage]]:
         """Merge two branches. Returns the id of the tree and the stages of what is unresolved."""

@@ -41,7 +41,7 @@ class Sides:
 
     `moves` are the declared moves that were made, target -> source; base is already moved.
     `declined` are files that the project deleted and theirs would bring back. `refresh` are lock
-    files that stay as the project has them.
+    files that stay as the project has them, and the command that renews each.
     """
 
     base: dict[str, Entry]
@@ -49,7 +49,7 @@ class Sides:
     contents: dict[str, bytes]
     moves: dict[str, str] = field(default_factory=dict)
     declined: set[str] = field(default_factory=set)
-    refresh: list[str] = field(default_factory=list)
+    refresh: dict[str, str] = field(default_factory=dict)
 
 
 def is_record(path: str) -> bool:
@@ -140,7 +140,7 @@ def _keep_lock_files(sides: Sides, ours: Mapping[str, Entry]) -> None:
         base = sides.base.get(path)
         if ours[path] in {base, theirs} or theirs == base:
             continue
-        sides.refresh.append(path)
+        sides.refresh[path] = LOCK_FILES[path.rpartition("/")[2]]
         sides.theirs[path] = sides.base[path] = ours[path]
 
 
