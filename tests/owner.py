@@ -142,18 +142,21 @@ class Project:
 
     def state(self) -> dict[str, object]:
         """Everything that an abort must bring back: HEAD, index, and every file with its mode."""
-        files = {}
-        for file in sorted(self.path.rglob("*")):
-            inside = file.relative_to(self.path)
-            if inside.parts[0] != ".git" and not file.is_dir():
-                files[str(inside)] = (file.lstat().st_mode, file.read_bytes())
         return {
-            "files": files,
+            "files": self.state_of_files(),
             "head": self.git("rev-parse", "HEAD"),
             "branch": self.git("symbolic-ref", "HEAD"),
             "index": self.git("ls-files", "--stage"),
             "status": self.git("status", "--porcelain"),
         }
+
+    def state_of_files(self) -> dict[str, tuple[int, bytes]]:
+        files = {}
+        for file in sorted(self.path.rglob("*")):
+            inside = file.relative_to(self.path)
+            if inside.parts[0] != ".git" and not file.is_dir():
+                files[str(inside)] = (file.lstat().st_mode, file.read_bytes())
+        return files
 
     def clone(self, *options: str) -> "Project":
         """A clone beside this one."""

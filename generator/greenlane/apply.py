@@ -12,7 +12,7 @@ from pathlib import Path
 
 from greenlane.errors import GreenlaneError
 from greenlane.git import GitError
-from greenlane.journal import APPLIED, APPLYING, Desk, Journal, new_token, write_synced
+from greenlane.journal import APPLIED, APPLYING, Desk, Journal, write_synced
 from greenlane.merge import Merge
 from greenlane.repository import Repository, explained
 from greenlane.rollback import roll_back
@@ -60,7 +60,6 @@ def apply(
             shutil.rmtree(desk.incoming, ignore_errors=True)
         journal = Journal(
             state=APPLYING,
-            token=new_token(),
             command=command,
             head=repository.head,
             tree=merge.tree,
@@ -70,7 +69,7 @@ def apply(
             branch=branch,
             left=(repository.git_dir / "HEAD").read_text().strip() if branch else "",
         )
-        desk.lock_index(repository.index, journal.token)
+        desk.lock_index(repository.index)
         try:
             _begin(repository, merge, desk, journal)
             try:
@@ -79,7 +78,7 @@ def apply(
                 roll_back(repository, desk, journal)
                 raise _no_space(error) if isinstance(error, OSError) else error from None
         finally:
-            desk.unlock_index(repository.index, journal.token)
+            desk.unlock_index(repository.index)
 
 
 def _begin(repository: Repository, merge: Merge, desk: Desk, journal: Journal) -> None:

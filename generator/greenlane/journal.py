@@ -8,7 +8,6 @@ says `aborting`.
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from greenlane.repository import Entry, Repository
 APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 _FORMAT = 1
 _FOLDER = "greenlane"
+_MARK = b"greenlane\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,10 @@ class Journal:
     """One change to a project. Paths are relative to the top of the work tree.
 
     `changes` are path -> (before, after), `conflicts` the paths left to the user. `branch` is a
-    branch made for the change and `left` what HEAD said before. `token` marks our index.lock.
+    branch made for the change and `left` what HEAD said before.
     """
 
     state: str
-    token: str
     command: str
     head: str
     tree: str
@@ -67,71 +66,84 @@ class Desk:
         return self.folder / "objects"
 
     @property
-    def _file(self) -> Path:
+    def file(self) -> Path:
         return self.folder / "journal.json"
 
     def read(self) -> Journal | None:
         """The journal; None when nothing is going on."""
         try:
-            data = json.loads(self._file.read_bytes())
+            data = json.loads(self.file.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise _unreadable(self._file, error) from None
-        return _from_data(data, self._file)
+            raise _unreadable(self.file, error) from None
+        return _from_data(data, self.file)
 
     def write(self, journal: Journal) -> None:
         """Replace the journal; it is on the disk when this returns."""
         content = json.dumps({"format": _FORMAT, **asdict(journal)}).encode()
-        new = self._file.with_suffix(".new")
+        new = self.file.with_suffix(".new")
         write_synced(new, content)
-        new.replace(self._file)
+        new.replace(self.file)
         sync_folder(self.folder)
 
     def clear(self) -> None:
         """Forget the change: the journal first, then what it refers to."""
-        self._file.unlink(missing_ok=True)
+        self.file.unlink(missing_ok=True)
         sync_folder(self.folder)
         self.sweep()
 
     def sweep(self) -> None:
         """Remove what no journal refers to any more."""
-        for name in ("index.before", "index.new", "index.new.lock", "index.back", "journal.new"):
+        for name in (
+            "index.before",
+            "index.new",
+            "index.new.lock",
+            "index.back",
+            "journal.new",
+            "index.lock",
+        ):
             (self.folder / name).unlink(missing_ok=True)
         (self.folder / "index.back.lock").unlink(missing_ok=True)
         shutil.rmtree(self.incoming, ignore_errors=True)
 
-    def lock_index(self, index: Path, token: str) -> None:
-        """Keep git from changing the index; our own lock from before a crash counts."""
+    def lock_index(self, index: Path) -> None:
+        """Keep git from changing the index. What a crash left of our own locks counts as ours."""
         lock = _lock_of(index)
+        mine = self.folder / "index.lock"
+        mine.write_bytes(_MARK)
         try:
-            with lock.open("xb") as file:
-                file.write(token.encode())
+            # A link is there with its content or not at all, so a crash leaves no nameless lock.
+            os.link(mine, lock)
         except FileExistsError:
-            if self._is_ours(lock, token):
-                return
-            raise GreenlaneError(
-                f"Another git command is at work here: {lock} exists.",
-                "Wait for it to end. If none is running, remove that file.",
-            ) from None
-
-    def unlock_index(self, index: Path, token: str) -> None:
-        lock = _lock_of(index)
-        if self._is_ours(lock, token):
-            lock.unlink(missing_ok=True)
+            if not is_locked_by_us(index):
+                raise GreenlaneError(
+                    f"Another git command is at work here: {lock} exists.",
+                    "Wait for it to end. If none is running, remove that file.",
+                ) from None
+        except OSError:
+            with lock.open("xb") as file:  # a file system without links
+                file.write(_MARK)
+        finally:
+            mine.unlink(missing_ok=True)
 
     @staticmethod
-    def _is_ours(lock: Path, token: str) -> bool:
-        try:
-            content = lock.read_bytes()
-        except FileNotFoundError:
-            return False
-        # Killed between creating and filling it, the lock is empty.
-        return content == token.encode() or content == b""
+    def unlock_index(index: Path) -> None:
+        if is_locked_by_us(index):
+            _lock_of(index).unlink(missing_ok=True)
 
 
-def new_token() -> str:
-    return f"greenlane {secrets.token_hex(16)}"
+def is_locked_by_us(index: Path) -> bool:
+    """Whether git's lock on the index is greenlane's: held now, or left by a crash."""
+    try:
+        return _lock_of(index).read_bytes() == _MARK
+    except FileNotFoundError:
+        return False
+
+
+def has_journal(repository: Repository) -> bool:
+    """Whether a change is under way or not committed yet; asked without a lock."""
+    return Desk(repository.git_dir).file.exists()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ def recover(repository: Repository, desk: Desk) -> str:
     """Finish or undo what a killed command left. Returns a sentence about it, or nothing."""
     journal = desk.read()
     if journal is None:
+        desk.unlock_index(repository.index)
         desk.sweep()
         return ""
     if journal.state == ABORTING or (journal.state == APPLYING and desk.work.exists()):
@@ -26,7 +27,7 @@ def recover(repository: Repository, desk: Desk) -> str:
         # The index is in place, so everything before it is, too.
         journal = replace(journal, state=APPLIED)
         desk.write(journal)
-    desk.unlock_index(repository.index, journal.token)
+    desk.unlock_index(repository.index)
     if journal.head != repository.head or not _is_staged(repository):
         desk.clear()  # committed, or given up with `git reset`
     return ""
@@ -71,7 +72,7 @@ def roll_back(
 
     With `rescue`, files that are neither as before nor as after are saved; returns where.
     """
-    desk.lock_index(repository.index, journal.token)
+    desk.lock_index(repository.index)
     saved = _rescue(repository, desk, journal) if rescue else None
     for path, (before, _) in sorted(journal.changes.items(), reverse=True):
         if before is None:
@@ -82,19 +83,14 @@ def roll_back(
         _remove(repository.work_tree, path)
     try:
         _restore(repository, desk, wanted)
-    except OSError as error:
-        raise GreenlaneError(
-            f"The {journal.command} cannot be undone yet: {error.strerror}.",
-            "Put that right, then run `greenlane update --abort`; nothing is lost.",
-        ) from None
-    except GitError as error:
+        _leave_branch(repository, journal)
+    except (OSError, GitError) as error:
         raise GreenlaneError(
             f"The {journal.command} cannot be undone yet: {error}.",
             "Put that right, then run `greenlane update --abort`; nothing is lost.",
         ) from None
-    _leave_branch(repository, journal)
     _remove_message(repository, journal)
-    desk.unlock_index(repository.index, journal.token)
+    desk.unlock_index(repository.index)
     desk.clear()
     return saved
 

@@ -21,7 +21,7 @@ from greenlane.evolution import (
     moves_since,
     news_since,
 )
-from greenlane.journal import Journal, desk_of
+from greenlane.journal import Journal, desk_of, has_journal, is_locked_by_us
 from greenlane.kit import Kit, News
 from greenlane.merge import Merge, merge
 from greenlane.reading import Record, read_record
@@ -159,7 +159,7 @@ def _evolution(
         evolved = evolve(kit, record, sets=sets, add=add, remove=remove)
         answers = evolved.answers
         theirs = with_record(render(kit, answers), kit, answers)
-        base = find_base(record, repository, objects, theirs, lambda: _again(kit, record))
+        base = find_base(record, repository, objects, theirs, lambda: render_again(kit, record))
         with Scratch(repository) as scratch, explained():
             merged = merge(
                 *(repository, scratch, objects, base.files, theirs),
@@ -188,7 +188,7 @@ def restore(folder: Path, kit: Kit, paths: Sequence[str]) -> Iterator[Plan]:
     with _opened(folder) as (repository, objects, recovered):
         record = record_of(repository, objects)
         wanted = _deleted(record, repository, paths)
-        base = find_base(record, repository, objects, {}, lambda: _again(kit, record))
+        base = find_base(record, repository, objects, {}, lambda: render_again(kit, record))
         if lost := [path for path in wanted if path not in base.files]:
             raise GreenlaneError(
                 f"Nobody has the content of {', '.join(lost)} any more.",
@@ -253,7 +253,7 @@ def _opened(folder: Path) -> Iterator[tuple[Repository, Objects, str]]:
     """The project's repository with nothing half-done in it."""
     repository = open_repository(folder)
     recovered = ""
-    if (repository.git_dir / "greenlane/journal.json").exists():
+    if has_journal(repository) or is_locked_by_us(repository.index):
         recovered = _tidy(repository)
         repository = open_repository(folder)
     with Objects(repository.work_tree) as objects, explained():
@@ -283,7 +283,7 @@ def record_of(repository: Repository, objects: Objects) -> Record:
     return read_record(read)
 
 
-def _again(kit: Kit, record: Record) -> Mapping[str, File]:
+def render_again(kit: Kit, record: Record) -> Mapping[str, File]:
     """The recorded version rendered once more, when it is the installed one."""
     from greenlane.render import render
 
