@@ -20,11 +20,10 @@ _LOCAL = re.compile(
     "|NO_REPLACE_OBJECTS|OBJECT_DIRECTORY|PREFIX|QUARANTINE_PATH|REPLACE_REF_BASE|SHALLOW_FILE"
     "|TEMPLATE_DIR|WORK_TREE)"
 )
-# Filters, conversion of line ends and monitors are for the user's other repositories; a name made
-# up from the machine's is worse than a neutral one.
+# Filters and monitors are for the user's other repositories; a name made up from the machine's is
+# worse than a neutral one.
 _SETTINGS = {
     "core.attributesFile": os.devnull,
-    "core.autocrlf": "false",
     "core.fsmonitor": "false",
     "fastimport.unpackLimit": "1",
     "pack.compression": "1",

@@ -45,6 +45,8 @@ def test_first_commit(kit: Kit, answers: Answers, tmp_path: Path, git: Git) -> N
     created = create(kit, answers, tmp_path / "acme")
     assert created.path == tmp_path / "acme"
     assert created.skipped == []
+    # The index knows the files, also for commands that never refresh it. (`git status` would.)
+    assert git(created.path, "diff-index", "--name-only", "HEAD") == ""
     assert git(created.path, "log", "--format=%H %an <%ae> %s", "--all") == (
         f"{created.commit_id} Ada <ada@example.com> Create the project with tiny 1.2.0"
     )
@@ -55,8 +57,6 @@ def test_first_commit(kit: Kit, answers: Answers, tmp_path: Path, git: Git) -> N
     assert "kept.log" in git(created.path, "ls-files").splitlines()
     assert git(created.path, "ls-files", "-s", "tool").startswith("100755")
     assert git(created.path, "fsck", "--strict") == ""
-    # The index knows the files, also to those that never refresh it.
-    assert git(created.path, "diff-index", "--name-only", "HEAD") == ""
 
 
 def test_no_setting_of_ours_stays(kit: Kit, answers: Answers, tmp_path: Path, git: Git) -> None:
@@ -146,11 +146,12 @@ def test_the_author_may_come_from_the_environment(
     kit: Kit, answers: Answers, tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (Path.home() / ".gitconfig").unlink()
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Grace")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "grace@example.com")
+    for role, name in (("AUTHOR", "Grace"), ("COMMITTER", "Joan")):
+        monkeypatch.setenv(f"GIT_{role}_NAME", name)
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", f"{name.lower()}@example.com")
     created = create(kit, answers, tmp_path / "acme")
-    assert git(created.path, "log", "--format=%an <%ae>") == "Grace <grace@example.com>"
+    people = git(created.path, "log", "--format=%an <%ae> %cn <%ce>")
+    assert people == "Grace <grace@example.com> Joan <joan@example.com>"
 
 
 def _fake_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None) -> None:
