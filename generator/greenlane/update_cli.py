@@ -39,6 +39,17 @@ def project_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=completes("settings"),
+        help="Answer a question; repeatable.",
+    )(command)
+
+
 def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every command that changes a project has."""
     for option in (
@@ -62,8 +73,7 @@ Examples:
 {_STATUS}""",
 )
 @click.option("--abort", is_flag=True, help="Undo the last change that is not committed yet.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE",
-              shell_complete=completes("settings"), help="Answer a new question; repeatable.")  # fmt: skip
+@set_option
 @change_options
 def update(
     console: Console,
@@ -90,8 +100,7 @@ def update(
 
 @click.command(short_help="Add modules to the project.", epilog=_STATUS)
 @click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE",
-              shell_complete=completes("settings"), help="Answer a question; repeatable.")  # fmt: skip
+@set_option
 @change_options
 def add(
     console: Console,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ MAIN = "base/files/app/main.py"
 KILLS = 320
 RUN = """\
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from greenlane import update as recipes
 from greenlane.kit import load_kit
@@ -195,7 +197,7 @@ def test_the_clean_up_itself_is_killed(project: Project) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a few MB; skipped where this process may not mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -204,7 +206,7 @@ def small_disk(tmp_path: Path) -> Path:
     )
     if mounted.returncode:
         pytest.skip("may not mount a file system")
-    yield folder  # type: ignore[misc]
+    yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
