@@ -20,7 +20,7 @@ def show_plan(plan: Plan, console: Console, *, applied: bool, branch: str = "") 
     """Every file and what happened to it, what to know, and what to do next."""
     if plan.recovered:
         console.paragraph(f"{console.symbol('skipped')} {plan.recovered}", hang=2)
-    console.line(console.style(_title(plan, console), "bold"))
+    console.line(console.style(_title(plan), "bold"))
     if not plan.changes_anything:
         console.paragraph("Nothing to do: the project is as the kit would have it.")
         return
@@ -166,10 +166,12 @@ def status_data(state: Status) -> dict[str, Any]:
     }
 
 
-def _title(plan: Plan, console: Console) -> str:
-    if plan.old_version and plan.old_version != plan.new_version:
+def _title(plan: Plan) -> str:
+    if not plan.old_version or plan.old_version == plan.new_version:
+        return plan.message
+    if plan.command == "update":
         return f"{plan.message} (from {plan.old_version})"
-    return plan.message
+    return f"{plan.message}, and update from {plan.old_version} to {plan.new_version}"
 
 
 def _show_answers(plan: Plan, console: Console) -> None:
