@@ -1,0 +1,1 @@
+"""What every feature stands on: database, telemetry, errors, limits. Knows no feature."""

@@ -1,0 +1,90 @@
+"""Structured logs: every line of a request or job carries its correlation id and tenant."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import Settings
+
+log = structlog.get_logger("app.access")
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def configure(settings: Settings) -> None:
+    """Set up logging for the process. Idempotent."""
+    level = logging.getLevelNamesMapping()[settings.log_level]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=False,
+    )
+
+
+def correlation_id_from(headers: MutableMapping[bytes, bytes]) -> str:
+    """Take the caller's trace id or request id when it is well formed, else make one."""
+    traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+    if match := _TRACEPARENT.fullmatch(traceparent):
+        return match[1]
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return given if _CORRELATION_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+class RequestContextMiddleware:
+    """Binds correlation id and tenant, answers with the id, and logs one line per request."""
+
+    def __init__(self, app: ASGIApp, tenant: str) -> None:
+        self.app = app
+        self.tenant = tenant
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        correlation_id = correlation_id_from(dict(scope["headers"]))
+        status = 500
+        started = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", correlation_id.encode()),
+                ]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(
+            correlation_id=correlation_id, tenant=self.tenant
+        ):
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                # The path's template, not the path: an id or a search may be personal data.
+                route: Any = scope.get("route")
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    route=getattr(route, "path", "unmatched"),
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )

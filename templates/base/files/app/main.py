@@ -1,0 +1,49 @@
+"""Builds the application: services first, then every feature in turn."""
+
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from app.core import health, metrics, problems, telemetry
+from app.features import FEATURES, TITLE
+from app.services import Services, build_services
+from app.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application, its features set up and its background work not yet started.
+
+    Background work starts and stops with the lifespan. The services are at `app.state.services`.
+    """
+    settings = settings or Settings()
+    telemetry.configure(settings)
+    services = build_services(settings)
+    app = FastAPI(
+        title=TITLE,
+        lifespan=_lifespan,
+        docs_url=None if settings.is_production else "/docs",
+        redoc_url=None,
+    )
+    app.state.services = services
+    problems.setup(app)
+    metrics.setup(app, services.metrics)
+    health.setup(app, services)
+    for name in FEATURES:
+        importlib.import_module(name).setup(app, services)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)
+    # Added last, so that it is outermost: every log line of a request carries its correlation id.
+    app.add_middleware(telemetry.RequestContextMiddleware, tenant=settings.default_tenant)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(services.database.close)
+        for lifespan in services.lifespans:
+            await stack.enter_async_context(lifespan())
+        yield

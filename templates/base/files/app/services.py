@@ -1,0 +1,32 @@
+"""What features share: built once per process, handed to each `setup(app, services)`."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from app.core.db import Database
+from app.core.metrics import Metrics
+from app.settings import Settings
+
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+Probe = Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True)
+class Services:
+    """Shared services. Features append to `lifespans` and `probes` while they are set up.
+
+    A lifespan is entered when the process starts and left when it stops. A probe returns None when
+    its feature can serve, else the reason it cannot; `/readyz` shows it.
+    """
+
+    settings: Settings
+    database: Database
+    metrics: Metrics
+    lifespans: list[Lifespan] = field(default_factory=list)
+    probes: dict[str, Probe] = field(default_factory=dict)
+
+
+def build_services(settings: Settings) -> Services:
+    """Create the services. Opens no connection and reads no model: both happen at first use."""
+    return Services(settings=settings, database=Database(settings.database_url), metrics=Metrics())

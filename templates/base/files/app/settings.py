@@ -1,0 +1,47 @@
+"""Settings of the core, from the environment and `.env`. A feature has settings of its own."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every backend is a URL; the defaults need nothing that runs elsewhere."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    environment: Literal["development", "production", "test"] = "development"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    database_url: str = "sqlite+aiosqlite:///var/app.db"
+    access_token: SecretStr | None = Field(
+        default=None,
+        description="Asked of every caller: bearer token of the API, password of the pages",
+    )
+    default_tenant: str = "default"
+    body_limit_bytes: int = Field(default=1_000_000, ge=1_000)
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    in_process_workers: bool = Field(
+        default=True,
+        description="Work off the queues in the web process; off when `app worker` runs",
+    )
+    model_path: Path = Path("var/small.npz")
+    models_file: Path = Path("models.yaml")
+    slo_file: Path = Path("slo.yaml")
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+    @model_validator(mode="after")
+    def _production_is_closed(self) -> Self:
+        token = self.access_token.get_secret_value() if self.access_token else ""
+        if self.is_production and len(token) < 32:
+            raise ValueError(
+                "ENVIRONMENT=production needs an ACCESS_TOKEN of 32 characters or more; "
+                "`app setup` writes one into .env"
+            )
+        return self

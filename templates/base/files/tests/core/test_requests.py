@@ -1,0 +1,146 @@
+"""What every request gets: an id, a metric, a problem document, a cap on its body."""
+
+import base64
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, SecretStr, ValidationError
+from structlog.testing import capture_logs
+
+from app.core.idempotency import IdempotencyDep
+from app.core.principal import Principal, PrincipalDep, authenticate
+from app.core.problems import AppError
+from app.main import create_app
+from app.settings import Settings
+
+
+class Note(BaseModel):
+    text: str
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    app = create_app(settings)
+    app.state.written = 0
+
+    @app.post("/notes", status_code=201)
+    async def write(note: Note, idempotency: IdempotencyDep):
+        async def create() -> Note:
+            app.state.written += 1
+            return Note(text=f"{note.text} {app.state.written}")
+
+        return await idempotency.once(201, create)
+
+    @app.get("/boom")
+    async def boom() -> None:
+        raise RuntimeError("secret detail")
+
+    @app.get("/me")
+    async def me(principal: PrincipalDep) -> str:
+        return principal.subject
+
+    return app
+
+
+async def test_health_and_readiness(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "alive"}
+    ready = await client.get("/readyz")
+    assert ready.status_code in (200, 503)
+    assert "database" not in ready.json()["reasons"]
+
+
+async def test_a_database_without_tables_is_not_ready(settings: Settings, tmp_path) -> None:
+    app = create_app(
+        settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{tmp_path}/new.db"})
+    )
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.get("/readyz")
+    await app.state.services.database.close()
+    assert response.status_code == 503
+    assert "app db upgrade" in response.json()["reasons"]["database"]
+
+
+async def test_correlation_id_is_taken_from_the_caller_or_made(client: httpx2.AsyncClient) -> None:
+    given = await client.get("/healthz", headers={"X-Request-ID": "order-4711-abc"})
+    assert given.headers["x-request-id"] == "order-4711-abc"
+    made = await client.get("/healthz", headers={"X-Request-ID": "<script>"})
+    assert len(made.headers["x-request-id"]) == 32
+    traced = await client.get("/healthz", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    assert traced.headers["x-request-id"] == "a" * 32
+
+
+async def test_the_access_line_carries_the_route_and_not_the_path(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"log_level": "INFO"}))
+    transport = httpx2.ASGITransport(app=app)
+    with capture_logs() as lines:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            await client.get("/nowhere/jane@example.com")
+    await app.state.services.database.close()
+    assert [line["route"] for line in lines if line["event"] == "request"] == ["unmatched"]
+    assert "jane" not in str(lines)
+
+
+async def test_unexpected_errors_tell_the_caller_nothing(client: httpx2.AsyncClient) -> None:
+    with capture_logs():
+        response = await client.get("/boom")
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "secret" not in response.text
+
+
+async def test_metrics_count_by_route_template(client: httpx2.AsyncClient) -> None:
+    await client.get("/healthz")
+    await client.get("/nowhere/1")
+    text = (await client.get("/metrics")).text
+    assert 'http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in text
+    assert "/nowhere/1" not in text
+
+
+async def test_a_large_body_is_refused(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/notes", content=b"x" * 5_000_000)
+    assert response.status_code == 413
+
+
+async def test_an_invalid_body_is_not_echoed(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/notes", json={"text": {"iban": "DE89370400440532013000"}})
+    assert response.status_code == 422
+    assert "DE89" not in response.text
+    assert response.json()["errors"][0]["at"] == ["body", "text"]
+
+
+async def test_the_same_key_writes_once(client: httpx2.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    first = await client.post("/notes", json={"text": "a"}, headers=headers)
+    second = await client.post("/notes", json={"text": "a"}, headers=headers)
+    assert (first.status_code, first.content) == (second.status_code, second.content)
+    assert second.headers["idempotent-replayed"] == "true"
+    other = await client.post("/notes", json={"text": "b"}, headers=headers)
+    assert other.status_code == 422
+    without = await client.post("/notes", json={"text": "a"})
+    assert without.json() == {"text": "a 2"}
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "basic"])
+async def test_the_access_token_opens_api_and_pages(settings: Settings, scheme: str) -> None:
+    closed = settings.model_copy(update={"access_token": SecretStr("t" * 32)})
+    basic = base64.b64encode(b"ada:" + b"t" * 32).decode()
+    value = {"bearer": "Bearer " + "t" * 32, "basic": f"Basic {basic}"}[scheme]
+    assert authenticate(closed, value).tenant == "default"
+    for wrong in (None, "", "Bearer", "Bearer x", "Basic !!", "Basic eDp5", value + "x"):
+        with pytest.raises(AppError) as refused:
+            authenticate(closed, wrong)
+        assert refused.value.status == 401
+        assert "WWW-Authenticate" in refused.value.headers
+
+
+async def test_without_a_token_the_local_person_enters(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/me")).json() == "local"
+    assert Principal("a", "b").roles == frozenset()
+
+
+def test_production_refuses_to_start_open() -> None:
+    with pytest.raises(ValidationError, match="ACCESS_TOKEN"):
+        Settings(_env_file=None, environment="production", access_token=None)
+    Settings(_env_file=None, environment="production", access_token=SecretStr("x" * 32))
