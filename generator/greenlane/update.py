@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def changes_anything(self) -> bool:
-        return bool(self.merge.changes)
+        return bool(self.merge.changes or self.merge.stages)
 
     def patch(self) -> str:
         """The difference between the last commit and the result, as git prints it.

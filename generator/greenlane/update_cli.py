@@ -93,8 +93,8 @@ def update(
 
     if abort:
         return _abort(console, start)
-    kit = _kit(kit_root)
     folder = recipes.find_project(start)
+    kit = _kit(kit_root)
     return _change(console, recipes.update(folder, kit, sets=sets), dry_run, branch)
 
 
@@ -114,8 +114,8 @@ def add(
     """Add modules, and those that they require."""
     from greenlane import update as recipes
 
-    kit = _kit(kit_root)
     folder = recipes.find_project(start)
+    kit = _kit(kit_root)
     return _change(console, recipes.add(folder, kit, names, sets=sets), dry_run, branch)
 
 
@@ -133,8 +133,8 @@ def remove(
     """Take modules out. Files of theirs that you edited are left to you as conflicts."""
     from greenlane import update as recipes
 
-    kit = _kit(kit_root)
     folder = recipes.find_project(start)
+    kit = _kit(kit_root)
     return _change(console, recipes.remove(folder, kit, names), dry_run, branch)
 
 
@@ -153,8 +153,8 @@ def set_(
     """Change answers: `greenlane set region=eu`."""
     from greenlane import update as recipes
 
-    kit = _kit(kit_root)
     folder = recipes.find_project(start)
+    kit = _kit(kit_root)
     return _change(console, recipes.set_answers(folder, kit, sets), dry_run, branch)
 
 
@@ -172,8 +172,8 @@ def restore(
     """Bring back files of the kit that were deleted; PATHS are relative to the project."""
     from greenlane import update as recipes
 
-    kit = _kit(kit_root)
     folder = recipes.find_project(start)
+    kit = _kit(kit_root)
     return _change(console, recipes.restore(folder, kit, paths), dry_run, branch)
 
 

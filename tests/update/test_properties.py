@@ -205,7 +205,7 @@ def check(playground: Playground, base: Files, ours: Side, theirs: Side) -> None
             for stage in merged.stages
         }
     verify(base, ours, theirs, before, after, stages, merged)
-    if merged.changes:
+    if merged.changes or merged.stages:
         abort(playground.path)
     assert playground.files() == before
     assert playground.index() == index
