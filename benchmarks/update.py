@@ -1,6 +1,6 @@
 """`greenlane update` beside `copier update`, on the same two trees and with the same user's edits.
 
-    python benchmarks/update.py [--rounds 9] [--projects 200]
+    python benchmarks/update.py [--rounds 9] [--projects 200] [--kit FOLDER]
 
 Copier gets what greenlane renders, as a plain template without a variable at two tags: the least it
 can have to do. Then many projects are updated in one process, and its memory is watched. Exit
@@ -18,6 +18,8 @@ from pathlib import Path
 
 from side_by_side import Contestant, race, report
 
+from greenlane.kit import built_in_root
+
 BIN = Path(sys.executable).parent
 PRESET = "freelancer"
 OWN = "\n## Ours\n\nRun it on Mondays.\n"
@@ -27,10 +29,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--projects", type=int, default=200)
+    parser.add_argument("--kit", type=Path, help="default: the built-in kit")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="greenlane-bench-") as name:
         folder = Path(name)
-        kits = two_kits(folder)
+        kits = two_kits(folder, arguments.kit or built_in_root())
         missed = side_by_side(folder, kits, arguments.rounds)
         missed += in_a_loop(folder, kits[1], arguments.projects)
     print()
@@ -39,12 +42,10 @@ def main() -> None:
     sys.exit(1 if missed else print("every target is met"))
 
 
-def two_kits(folder: Path) -> tuple[Path, Path]:
+def two_kits(folder: Path, kit: Path) -> tuple[Path, Path]:
     """The kit, and a later version with every fifth file changed and some added and removed."""
-    from greenlane.kit import built_in_root
-
     old, new = folder / "kit-old", folder / "kit-new"
-    shutil.copytree(built_in_root(), old)
+    shutil.copytree(kit, old)
     shutil.copytree(old, new)
     head = new / "kit.yml"
     lines = head.read_text().splitlines()

@@ -136,27 +136,23 @@ def _copy_index(index: Path, target: Path, *, synced: bool = False) -> None:
 def _bring_objects(repository: Repository, scratch: Scratch, merge: Merge, desk: Desk) -> None:
     """Pack what the project lacks, and move the pack in as git does when it receives one."""
     wanted = [merge.tree, *{stage.id for stage in merge.stages}, f"^{repository.root_tree}"]
-    pack = scratch.git(
-        *("pack-objects", "--revs", "--stdout", "-q", "--delta-base-offset"),
+    made = desk.incoming / "pack"
+    made.mkdir(parents=True)
+    name = scratch.git(
+        *("pack-objects", "--revs", "-q", "--delta-base-offset", str(made / "pack")),
         stdin="".join(f"{name}\n" for name in wanted).encode(),
-    )
-    folder = desk.incoming / "pack"
-    folder.mkdir(parents=True)
-    name = repository.git(
-        *("index-pack", "--stdin", str(folder / "new.pack")),
-        stdin=pack,
         env={
             "GIT_OBJECT_DIRECTORY": str(desk.incoming),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository.objects),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": scratch.quoted_objects,
         },
-    ).split()[-1]
-    goal = repository.objects / "pack" / f"pack-{name.decode()}"
-    goal.parent.mkdir(exist_ok=True)
+    ).decode()
+    goal = repository.objects / "pack"
+    goal.mkdir(exist_ok=True)
     # The index last: a pack counts as there when it has one.
     for suffix in (".pack", ".rev", ".idx"):
-        made = folder / f"new{suffix}"
-        if made.exists():
-            made.replace(goal.with_name(goal.name + suffix))
+        file = made / f"pack-{name.strip()}{suffix}"
+        if file.exists():
+            file.replace(goal / file.name)
 
 
 # -- what is in the way ---------------------------------------------------------------------------

@@ -55,9 +55,9 @@ def classify(facts: Facts) -> Iterator[Outcome]:
     """The outcome of every path that either side touched, in the order of paths."""
     paths = {*facts.base, *facts.theirs, *facts.stages, *facts.declined}
     paths |= {path for path, entry in facts.result.items() if entry is not None}
-    followed = set(facts.renamed_by_user.values()) | set(_moves_made(facts).values())
+    sources = {**facts.renamed_by_user, **_moves_made(facts)}
     for path in sorted(paths):
-        if outcome := _outcome(facts, path, followed):
+        if outcome := _outcome(facts, path, sources):
             yield outcome
 
 
@@ -67,25 +67,26 @@ def _moves_made(facts: Facts) -> dict[str, str]:
     return {**made, **facts.moves}
 
 
-def _outcome(facts: Facts, path: str, followed: set[str]) -> Outcome | None:
+def _outcome(facts: Facts, path: str, sources: Mapping[str, str]) -> Outcome | None:
+    """`sources` are the path that each file had before, by the path it has now."""
     base, ours, theirs = facts.base.get(path), facts.ours.get(path), facts.theirs.get(path)
     after = facts.after(path)
+    source = sources.get(path, "")
     if path in facts.stages:
         # Git leaves a file that it cannot merge by lines as the project has it.
         untouched = ours is not None and after is not None and after.id == ours.id
-        return Outcome(path, "conflict", note=_conflict(facts.stages[path], untouched))
+        return Outcome(path, "conflict", source, _conflict(facts.stages[path], untouched))
     if path in facts.declined:
         return Outcome(path, "declined")
     if command := facts.held.get(path):
         return Outcome(path, "kept", note=f"never merged; renew it with `{command}`")
-    if source := _moves_made(facts).get(path):
-        return Outcome(path, "moved", source=source)
     if base is None and theirs is None:
-        source = facts.renamed_by_user.get(path, "")
-        return Outcome(path, "merged", source=source) if after != ours else None
+        return Outcome(path, "merged", source) if after != ours else None
+    if source and path not in facts.renamed_by_user:
+        return Outcome(path, "moved", source)
     if after is None:
         if ours is not None:
-            return None if path in followed else Outcome(path, "removed")
+            return None if path in sources.values() else Outcome(path, "removed")
         # Gone before: either renamed by the user, or deleted and the kit did not change it.
         return None
     if theirs == base or ours == theirs:

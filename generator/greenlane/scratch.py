@@ -6,7 +6,7 @@ The user's settings, attributes and hooks do not reach it.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,11 +70,18 @@ class Scratch:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
-    def objects(self) -> Path:
-        return self._folder / "objects"
+    def quoted_objects(self) -> str:
+        """Where the objects lie, for GIT_ALTERNATE_OBJECT_DIRECTORIES."""
+        return os.fsdecode(_quoted(os.fsencode(self._folder / "objects")))
 
-    def git(self, *arguments: str, stdin: bytes = b"", accepted: Sequence[int] = (0,)) -> bytes:
-        env = {**_ISOLATED, "GIT_DIR": str(self._folder)}
+    def git(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        accepted: Sequence[int] = (0,),
+    ) -> bytes:
+        env = {**_ISOLATED, "GIT_DIR": str(self._folder), **(env or {})}
         return run_git(self._folder, *arguments, stdin=stdin, env=env, accepted=accepted)
 
     def write(self, stream: Iterable[bytes]) -> bytes:
