@@ -168,7 +168,9 @@ def _fit_line_ends(
 def _convert(repository: Repository, sides: Sides, side: dict[str, Entry], path: str) -> None:
     entry = side.get(path)
     content = sides.contents.get(entry.id) if entry else None
-    if entry is None or content is None or b"\r" in content or is_binary(content):
+    if entry is None or not entry.mode.startswith("100"):
+        return
+    if content is None or b"\r" in content or is_binary(content):
         return
     content = content.replace(b"\n", b"\r\n")
     blob = repository.blob_id(content)
