@@ -161,7 +161,7 @@ def collected(folder: Path) -> dict[str, File]:
 def record(source: Mapping, files: Mapping[str, File]) -> dict[str, File]:
     links = {path: file.content.decode() for path, file in files.items() if file.mode == LINK}
     data = {**source, "links": links}
-    text = json.dumps(data, indent=2, sort_keys=True, default=str) + "\n"
+    text = json.dumps(data, indent=2, default=str) + "\n"
     tree = Tree({path: file for path, file in files.items() if file.mode != LINK})
     return {SOURCE: File(text.encode()), BASELINE: File(baseline(tree))}
 

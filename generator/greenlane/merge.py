@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from greenlane import scratch as stream
+from greenlane.guard import as_conflict, overlooked
 from greenlane.keyed import is_keyed, merge_keyed
 from greenlane.outcomes import Facts, Outcome, classify
 from greenlane.repository import Entry, Objects, Repository
@@ -20,6 +21,9 @@ BASE, OURS = "greenlane-base", "your-project"
 _RESULT = "greenlane-result"
 
 Changes = Mapping[str, tuple[Entry | None, Entry | None]]
+Edit = tuple[str, bytes] | Entry | None
+"""What becomes of a path: mode and content, an entry as it is, or nothing."""
+Edits = Mapping[str, Edit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +64,57 @@ def merge(
     """
     label = _as_branch(label)
     sides = prepare(repository, objects, base, theirs, moves=moves, unknown=unknown)
-    ours = moved(repository.entries, sides.moves)
     scratch.write(_three_commits(repository, sides, label))
     tree, stages = scratch.merge(OURS, label)
-    edits = _settle(repository, objects, sides, stages)
-    open_stages = [stage for stage in stages if stage.path not in edits]
-    tree = _finish(repository, scratch, tree, edits)
-    changes = scratch.changes(repository.root_tree, tree)
-    prefix = repository.prefix
-    here = {path.removeprefix(prefix): change for path, change in changes.items()}
+    edits = _settle(objects, sides, stages)
+    stages = [stage for stage in stages if stage.path not in edits]
+    result = _finish(repository, scratch, tree, edits)
+    changes = scratch.changes(repository.root_tree, result)
+    facts = _facts(repository, scratch, sides, changes, stages, edits, label)
+
+    def read(blob: str) -> bytes:
+        return sides.contents.get(blob) or objects.read(blob) or scratch.read(blob)
+
+    if lost := list(overlooked(facts, read)):
+        for path in lost:
+            if mine := facts.ours.get(path):
+                edits[path] = mine
+                stages += as_conflict(facts, path)
+            else:
+                sides.declined.add(path)  # deleted by the user, and so it stays
+        result = _finish(repository, scratch, tree, edits)
+        changes = scratch.changes(repository.root_tree, result)
+        facts = _facts(repository, scratch, sides, changes, stages, edits, label)
+    return Merge(
+        tree=result,
+        changes=changes,
+        stages=tuple(Stage(s.mode, s.id, s.number, repository.prefix + s.path) for s in stages),
+        outcomes=tuple(classify(facts)),
+        refresh=sides.refresh,
+    )
+
+
+def _facts(
+    repository: Repository,
+    scratch: Scratch,
+    sides: Sides,
+    changes: Changes,
+    stages: Iterable[Stage],
+    edits: Edits,
+    label: str,
+) -> Facts:
+    here = {path.removeprefix(repository.prefix): after for path, (_, after) in changes.items()}
     facts = Facts(
         base=_without_record(sides.base),
-        ours=_without_record(ours),
+        ours=_without_record(moved(repository.entries, sides.moves)),
         theirs=_without_record(sides.theirs),
-        result={path: change[1] for path, change in here.items() if not is_record(path)},
-        stages=_grouped(open_stages),
+        result={path: after for path, after in here.items() if not is_record(path)},
+        stages=_grouped(stages),
         declined=sides.declined | {path for path, edit in edits.items() if edit is None},
         moves=sides.moves,
         held=sides.refresh,
     )
-    facts = _with_renames(facts, scratch, label)
-    return Merge(
-        tree=tree,
-        changes=changes,
-        stages=tuple(Stage(s.mode, s.id, s.number, prefix + s.path) for s in open_stages),
-        outcomes=tuple(classify(facts)),
-        refresh=sides.refresh,
-    )
+    return _with_renames(facts, scratch, label)
 
 
 def _as_branch(label: str) -> str:
@@ -119,11 +147,9 @@ def _three_commits(repository: Repository, sides: Sides, label: str) -> Iterable
             yield put(path, entry)
 
 
-def _settle(
-    repository: Repository, objects: Objects, sides: Sides, stages: list[Stage]
-) -> dict[str, tuple[str, bytes] | None]:
+def _settle(objects: Objects, sides: Sides, stages: list[Stage]) -> dict[str, Edit]:
     """Conflicts with an answer: path -> mode and content, or None where the path goes away."""
-    edits: dict[str, tuple[str, bytes] | None] = {}
+    edits: dict[str, Edit] = {}
     for path, found in _grouped(stages).items():
         numbers = {stage.number for stage in found}
         if numbers == {1, 3}:
@@ -148,12 +174,7 @@ def _merged_mode(stages: Mapping[int, Stage]) -> str | None:
     return theirs if ours == base else None
 
 
-def _finish(
-    repository: Repository,
-    scratch: Scratch,
-    tree: str,
-    edits: Mapping[str, tuple[str, bytes] | None],
-) -> str:
+def _finish(repository: Repository, scratch: Scratch, tree: str, edits: Edits) -> str:
     """The id of the whole repository's tree, with `edits` made and the project in its folder."""
     if not edits and not repository.prefix:
         return tree
@@ -161,16 +182,19 @@ def _finish(
     return stream.tree_of(told)
 
 
-def _result(
-    repository: Repository, tree: str, edits: Mapping[str, tuple[str, bytes] | None]
-) -> Iterable[bytes]:
+def _result(repository: Repository, tree: str, edits: Edits) -> Iterable[bytes]:
     yield stream.commit(_RESULT)
     prefix = repository.prefix
     if prefix:
         yield stream.put_tree("", repository.root_tree)
     yield stream.put_tree(prefix.removesuffix("/"), tree)
     for path, edit in edits.items():
-        yield stream.drop(prefix + path) if edit is None else stream.put(prefix + path, *edit)
+        if edit is None:
+            yield stream.drop(prefix + path)
+        elif isinstance(edit, Entry):
+            yield stream.put_id(prefix + path, edit)
+        else:
+            yield stream.put(prefix + path, *edit)
     yield stream.LIST_ROOT
 
 
@@ -190,6 +214,7 @@ def _with_renames(facts: Facts, scratch: Scratch, label: str) -> Facts:
     if facts.theirs.keys() - facts.base.keys() and facts.base.keys() - facts.theirs.keys():
         found = scratch.renames(BASE, label)
         facts.renamed_by_kit.update({t: s for t, s in found.items() if not is_record(t)})
-    if facts.result.keys() - facts.base.keys() - facts.theirs.keys():
+    gone = facts.base.keys() - facts.ours.keys()
+    if any(facts.theirs.get(path) not in {None, facts.base[path]} for path in gone):
         facts.renamed_by_user.update(scratch.renames(BASE, OURS))
     return facts

@@ -55,13 +55,13 @@ def classify(facts: Facts) -> Iterator[Outcome]:
     """The outcome of every path that either side touched, in the order of paths."""
     paths = {*facts.base, *facts.theirs, *facts.stages, *facts.declined}
     paths |= {path for path, entry in facts.result.items() if entry is not None}
-    sources = {**facts.renamed_by_user, **_moves_made(facts)}
+    sources = {**facts.renamed_by_user, **moves_made(facts)}
     for path in sorted(paths):
         if outcome := _outcome(facts, path, sources):
             yield outcome
 
 
-def _moves_made(facts: Facts) -> dict[str, str]:
+def moves_made(facts: Facts) -> dict[str, str]:
     """Target -> source of what the kit moved and the project has at its new place."""
     made = {t: s for t, s in facts.renamed_by_kit.items() if s in facts.ours and facts.after(t)}
     return {**made, **facts.moves}

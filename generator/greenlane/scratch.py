@@ -102,6 +102,10 @@ class Scratch:
             stages.append(Stage(mode, blob, int(number), os.fsdecode(path)))
         return tree.decode(), stages
 
+    def read(self, blob: str) -> bytes:
+        """The content of a blob that the merge made."""
+        return self.git("cat-file", "blob", blob)
+
     def renames(self, old: str, new: str) -> dict[str, str]:
         """Path in `new` -> path in `old` of the files that git takes for renamed."""
         told = self.git("diff-tree", "-r", "-M", "-z", "--name-status", "--diff-filter=R", old, new)

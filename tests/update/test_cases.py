@@ -455,3 +455,14 @@ def test_uncommitted_changes_elsewhere_are_carried_along(created: Project) -> No
     assert "unstaged\n" in created.read("app/old.py")
     assert "M  README.md" in created.git("status", "--porcelain")
     assert " M app/old.py" in created.git("status", "--porcelain")
+
+
+def test_a_new_file_where_both_moved_the_old_one_away_is_not_dropped(created: Project) -> None:
+    """As git 2.39's own merge does, without a word."""
+    created.git("mv", "app/old.py", "app/fresh.py")
+    created.write("app/old.py", "something new\n")
+    created.commit()
+    kit = created.kit("1.1.0", {OLD: None, "base/files/app/fresh.py": KIT[OLD]})
+    assert created.update(kit)["app/old.py"] == "conflict"
+    assert created.read("app/old.py") == "something new\n"
+    assert created.read("app/fresh.py") == KIT[OLD]
