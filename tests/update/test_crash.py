@@ -202,7 +202,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("may not mount a file system")
@@ -220,8 +220,8 @@ def test_a_full_disk_leaves_the_project_as_it_was(tmp_path: Path, small_disk: Pa
     before = project.state()
     filler = small_disk / "filler"
     results = set()
-    free = shutil.disk_usage(small_disk).free
-    for room in range(0, min(free, 900 * 1024), 12 * 1024):
+    for room in range(0, 3_200_000, 40_000):
+        free = shutil.disk_usage(small_disk).free
         filler.write_bytes(b"x" * (free - room - 4096))
         process = start(project, kit)
         go(process)
