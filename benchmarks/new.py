@@ -2,8 +2,8 @@
 
     python benchmarks/new.py [--rounds 15]
 
-Copier gets the very tree that greenlane renders, as a plain template without a variable: the least it can
-have to do. Exit status 1 when a target is missed.
+Copier gets the very tree that greenlane renders, as a plain template without a variable: the least
+it can have to do. Exit status 1 when a target is missed.
 """
 
 import argparse
@@ -48,18 +48,24 @@ def new(folder: Path, rounds: int) -> list[str]:
 
     ours = Contestant("greenlane new", [*make, dest], remover(dest))
     copier = Contestant(
-        "copier copy", [BIN / "copier", "copy", "--defaults", "--quiet", template, dest], remover(dest)
+        "copier copy",
+        [BIN / "copier", "copy", "--defaults", "--quiet", template, dest],
+        remover(dest),
     )
     floor = Contestant(
         "cp -r, git init, add, commit",
-        ["sh", "-ec", f"cp -r {pristine} {dest}; cd {dest}; git init -q; git add -A; git commit -qm x"],
+        [
+            "sh",
+            "-ec",
+            f"cp -r {pristine} {dest}; cd {dest}; git init -q; git add -A; git commit -qm x",
+        ],
         remover(dest),
     )
     race([ours, copier, floor], rounds)
     report(f"New project, preset {PRESET}, {count(pristine)} files", [ours, copier, floor])
-    return check("new at least 5 times faster than Copier", ours.median * 5 <= copier.median) + check(
-        "new at most 4 times the copy-and-commit floor", ours.median <= floor.median * 4
-    )
+    return check(
+        "new at least 5 times faster than Copier", ours.median * 5 <= copier.median
+    ) + check("new at most 4 times the copy-and-commit floor", ours.median <= floor.median * 4)
 
 
 def plain_template(tree: Path, template: Path) -> None:

@@ -1,4 +1,4 @@
-"""Times commands against each other in one run: interleaved, so that a busy moment hits all alike."""
+"""Times commands against each other in one run, in turn, so that a busy moment hits all alike."""
 
 import shutil
 import statistics

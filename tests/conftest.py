@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no reason to fail.
+settings.register_profile("greenlane", deadline=None)
+settings.load_profile("greenlane")
 
 TINY: dict[str, str] = {
     "kit.yml": """\

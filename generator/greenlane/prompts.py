@@ -1,13 +1,14 @@
-"""Asking one question: with arrow keys at a terminal, line by line where there are none.
+"""Asking one question with arrow keys; line_prompts.py does the same where there are none.
 
-Both askers raise `Back` when the person wants the previous question, `KeyboardInterrupt` when
+An asker raises `Back` when the person wants the previous question, `KeyboardInterrupt` when
 they leave.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +39,9 @@ Check = Callable[[str], str]
 
 
 class Asker(Protocol):
+    def session(self) -> AbstractContextManager[None]:
+        """To be entered around all the questions."""
+
     def select(
         self, message: str, options: Sequence[Option], default: Any, *, note: str, back: bool
     ) -> Any:
@@ -61,7 +65,11 @@ class Asker(Protocol):
 
 def asker_for(console: Console) -> Asker:
     """Arrow keys when the terminal can move its cursor and show the marks, else plain lines."""
-    return TerminalAsker(console) if console.animated and console.unicode else LineAsker(console)
+    if console.animated and console.unicode:
+        return TerminalAsker(console)
+    from greenlane.line_prompts import LineAsker
+
+    return LineAsker(console)
 
 
 class TerminalAsker:
@@ -69,6 +77,9 @@ class TerminalAsker:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+
+    def session(self) -> AbstractContextManager[None]:
+        return _keys_as_typed()
 
     def select(
         self, message: str, options: Sequence[Option], default: Any, *, note: str, back: bool
@@ -247,6 +258,29 @@ class TerminalAsker:
         return answer
 
 
+@contextmanager
+def _keys_as_typed() -> Generator[None]:
+    """Between two prompts, too, keys are neither shown nor translated.
+
+    prompt_toolkit takes the terminal for each prompt and gives it back. What a quick person types
+    in between would be echoed into the answers, and Enter would arrive as another key.
+    """
+    import termios
+
+    if not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    now = list(before)
+    now[0] &= ~termios.ICRNL
+    now[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, now)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+
+
 _BACK = object()
 
 
@@ -295,88 +329,3 @@ def _with_footer(
         HSplit([layout.container, foot], align=VerticalAlign.TOP),
         focused_element=layout.current_window,
     )
-
-
-class LineAsker:
-    """Questions as numbered lists and plain lines: for TERM=dumb and ASCII terminals."""
-
-    def __init__(self, console: Console, read: Callable[[str], str] | None = None) -> None:
-        self._console = console
-        self._read = read or input
-
-    def select(
-        self, message: str, options: Sequence[Option], default: Any, *, note: str, back: bool
-    ) -> Any:
-        self._ask(message, note)
-        self._list(options, set())
-        position = next((n for n, o in enumerate(options, 1) if o.value == default), 1)
-        while True:
-            answer = self._line(f"Number [{position}]", back) or str(position)
-            if answer.isdecimal() and 1 <= int(answer) <= len(options):
-                return options[int(answer) - 1].value
-            self._console.line(f"  Please give a number from 1 to {len(options)}.")
-
-    def pick(
-        self,
-        message: str,
-        options: Sequence[Option],
-        chosen: Iterable[Any],
-        *,
-        explain: Callable[[list[Any]], str],
-        problem: Callable[[list[Any]], str],
-        back: bool,
-    ) -> list[Any]:
-        ticked = set(chosen)
-        self._ask(message, "")
-        while True:
-            self._list(options, ticked)
-            picked = [o.value for o in options if o.value in ticked and not o.locked]
-            for text in (explain(picked), problem(picked)):
-                if text:
-                    self._console.paragraph(text, indent=2)
-            answer = self._line("Numbers to switch, or enter to go on", back)
-            if not answer:
-                if not problem(picked):
-                    return picked
-                continue
-            for word in re.split(r"[\s,]+", answer):
-                if word.isdecimal() and 1 <= int(word) <= len(options):
-                    ticked ^= {options[int(word) - 1].value}
-                else:
-                    self._console.line(f"  There is no number {word}.")
-
-    def text(self, message: str, default: str, *, note: str, check: Check, back: bool) -> str:
-        self._ask(message, note)
-        while True:
-            answer = self._line(f"[{default}]" if default else "", back) or default
-            problem = check(answer)
-            if not problem:
-                return answer
-            self._console.paragraph(problem, indent=2)
-
-    def _ask(self, message: str, note: str) -> None:
-        self._console.line()
-        self._console.paragraph(message)
-        if note:
-            self._console.paragraph(note, indent=2)
-
-    def _list(self, options: Sequence[Option], ticked: set[Any]) -> None:
-        group = ""
-        for number, option in enumerate(options, 1):
-            if option.group != group:
-                group = option.group
-                self._console.line(f"  {group}")
-            mark = "[x] " if option.value in ticked or option.locked else "[ ] "
-            mark = mark if ticked or option.group else ""
-            text = " - ".join(filter(None, [option.label, option.hint, option.locked]))
-            self._console.paragraph(f"{number:>3} {mark}{text}", indent=1, hang=6)
-
-    def _line(self, ask: str, back: bool) -> str:
-        hint = " (< to go back)" if back else ""
-        try:
-            answer = self._read(f"{ask}{hint}: ".lstrip()).strip()
-        except EOFError:
-            raise KeyboardInterrupt from None
-        if back and answer == "<":
-            raise Back
-        return answer

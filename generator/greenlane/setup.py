@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -187,8 +187,7 @@ def serve(project: Path, port: int) -> int:
     before = signal.signal(signal.SIGINT, note)
     try:
         command = [*SERVE, "--port", str(port)]
-        process = subprocess.Popen(command, cwd=project, env=env)
-        with _ended(process):
+        with _child(command, cwd=project, env=env) as process:
             status = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
@@ -225,32 +224,36 @@ def _plain(env: Mapping[str, str]) -> dict[str, str]:
 def _call(command: tuple[str, ...], project: Path, env: dict[str, str], log: Path) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     program = shutil.which(command[0], path=env["PATH"]) or command[0]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
+    with (
+        log.open("wb") as output,
+        _child(
             (program, *command[1:]),
             cwd=project,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-        )
-        with _ended(process):
-            return process.wait()
+        ) as process,
+    ):
+        return process.wait()
 
 
 @contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Generator[None]:
-    """Leaves no child behind, however the block is left: Ctrl-C, SIGTERM or an error."""
+def _child(command: Sequence[str], **options: Any) -> Generator[subprocess.Popen[bytes]]:
+    """A running command that is left behind by nothing: Ctrl-C, SIGTERM or an error end it."""
 
     def stop(*_: object) -> NoReturn:
         raise SystemExit(128 + signal.SIGTERM)
 
+    # Before the start: a signal in between would leave the child to itself.
     before = signal.signal(signal.SIGTERM, stop)
+    process: subprocess.Popen[bytes] | None = None
     try:
-        yield
+        process = subprocess.Popen(command, **options)
+        yield process
     finally:
         signal.signal(signal.SIGTERM, before)
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.terminate()
             try:
                 process.wait(_STOP_SECONDS)

@@ -341,14 +341,15 @@ def ask(
     name = dest.absolute().name if dest is not None else ""
     wizard = Wizard(kit, console, name=name, parent=parent, asker=asker)
     try:
-        answers = wizard.run()
-        while True:
-            tree = with_record(render(kit, answers), kit, answers)
-            folder = (dest or Path(str(answers.values[_NAME]))).absolute()
-            show_plan(kit, answers, tree, folder, doing, console)
-            if _confirmed(asker, action):
-                return answers
-            answers = wizard.again()
+        with asker.session():
+            answers = wizard.run()
+            while True:
+                tree = with_record(render(kit, answers), kit, answers)
+                folder = (dest or Path(str(answers.values[_NAME]))).absolute()
+                show_plan(kit, answers, tree, folder, doing, console)
+                if _confirmed(asker, action):
+                    return answers
+                answers = wizard.again()
     except KeyboardInterrupt:
         raise Left("Nothing was written.") from None
 

@@ -147,6 +147,28 @@ def test_a_repository_by_arrow_keys_with_a_change_of_mind(
     assert "--with webhooks" in line
 
 
+def test_keys_typed_ahead_neither_show_nor_get_lost(terminal: Open, small_kit: Path) -> None:
+    screen = terminal("new", "shop", "--kit", small_kit)
+    screen.see("start with?")
+    # All at once, in pieces that arrive before, within and after each prompt.
+    for key in [DOWN, *[ENTER] * 3, DOWN, *[ENTER] * 2, *"hello", ENTER]:
+        screen.press(key)
+        time.sleep(0.01)
+    screen.see("All right?")
+    rows = screen.rows()
+    assert rows[:7] == [
+        "✓ What do you want to build?  Support desk",
+        "✓ What should it start with?  minimal",
+        "✓ What is the project called?  shop",
+        "✓ What should people see as its name?  Shop",
+        "✓ Under which licence?  Apache 2.0",
+        "✓ Which large model helps?  None for now",
+        "✓ How are people greeted?  hello",
+    ]
+    screen.press("\x03")
+    assert screen.end() == 130
+
+
 @pytest.mark.parametrize("columns", [40, 30])
 def test_a_narrow_terminal_stays_readable(terminal: Open, small_kit: Path, columns: int) -> None:
     screen = terminal("new", "shop", "--kit", small_kit, columns=columns)

@@ -1,7 +1,10 @@
 """The wizard's order, its way back and what it keeps; and its prompts by real key presses."""
 
 import io
+import pty
+import termios
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ from greenlane.console import Console
 from greenlane.errors import GreenlaneError
 from greenlane.exits import Left
 from greenlane.kit import Kit, load_kit
-from greenlane.prompts import Back, LineAsker, Option, TerminalAsker
+from greenlane.line_prompts import LineAsker
+from greenlane.prompts import Back, Option, TerminalAsker
 from greenlane.wizard import Wizard, ask
 
 OWN = ""  # "choose the parts myself"
@@ -39,6 +43,9 @@ class Script:
         self.defaults: dict[str, Any] = {}
         self.options: dict[str, list[Any]] = {}
         self.problems: list[str] = []
+
+    def session(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def _next(self, message: str, default: Any, back: bool) -> Any:
         self.asked.append(message)
@@ -346,6 +353,23 @@ def test_typing_replaces_the_default(press: Press) -> None:
 
 def test_text_is_checked_at_the_prompt(press: Press) -> None:
     assert text(press("x" + ENTER + "yz" + ENTER)) == "xyz"
+
+
+def test_between_prompts_the_terminal_neither_echoes_nor_translates(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, follower = pty.openpty()
+    with open(follower) as stdin, open(leader):  # noqa: PTH123 - descriptors
+        monkeypatch.setattr("sys.stdin", stdin)
+        before = termios.tcgetattr(stdin)
+        with suppress(Back), TerminalAsker(console).session():
+            within = termios.tcgetattr(stdin)
+            raise Back
+        assert before[3] & termios.ECHO
+        assert not within[3] & (termios.ECHO | termios.ICANON)
+        assert not within[0] & termios.ICRNL, "or Enter would arrive as another key"
+        assert within[3] & termios.ISIG, "or Ctrl-C would do nothing"
+        assert termios.tcgetattr(stdin) == before
 
 
 # -- without arrow keys ---------------------------------------------------------------------------

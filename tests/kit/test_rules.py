@@ -13,8 +13,11 @@ ROOT = Path(__file__).parents[2]
 DEPENDENCIES = re.compile(r"(.*_)?dependencies")
 
 
-def test_every_requirement_has_a_version_and_every_version_a_use(kit: Kit) -> None:
-    used = {
+def test_every_requirement_has_a_version_and_every_version_a_use(
+    kit: Kit, texts: dict[str, str]
+) -> None:
+    named = set(re.findall(r'versions\.python\["([^"]+)"\]', "\n".join(texts.values())))
+    used = named | {
         item
         for part in kit.parts.values()
         for name, items in part.contributes.items()
@@ -24,7 +27,7 @@ def test_every_requirement_has_a_version_and_every_version_a_use(kit: Kit) -> No
     python = kit.versions.get("python", {})
     assert isinstance(python, dict)
     assert sorted(used - set(python)) == [], "contributed, but not in versions.yml"
-    assert sorted(set(python) - used) == [], "in versions.yml, but no part contributes it"
+    assert sorted(set(python) - used) == [], "in versions.yml, but no part uses it"
 
 
 def test_every_other_version_is_used_in_a_template(kit: Kit, texts: dict[str, str]) -> None:

@@ -267,7 +267,7 @@ def test_a_hundred_thousand_questions(make_kit: MakeKit) -> None:
                 {"kit.yml": head, "modules/jobs/module.yml": f"{PLAIN}questions:\n{many}"}, "k2"
             )
         )
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_no_archetype(make_kit: MakeKit) -> None:

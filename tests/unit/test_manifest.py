@@ -81,7 +81,7 @@ def test_alias_bomb_is_refused_at_once() -> None:
     started = time.monotonic()
     with pytest.raises(GreenlaneError, match="anchor"):
         parse_manifest("\n".join(lines), "f")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_deep_nesting_does_not_exhaust_the_stack() -> None:

@@ -159,7 +159,7 @@ def test_a_template_that_never_ends_is_stopped(
     started = time.monotonic()
     with pytest.raises(GreenlaneError, match=r"x.txt.jinja took more than 0.5 s and was stopped"):
         one(make_kit, bomb)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_only_plain_data_reaches_a_template() -> None:

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from app.ai.build import build_gateway
+from app.ai.gateway import Gateway
 from app.core.db import Database
 from app.core.metrics import Metrics
 from app.settings import Settings
@@ -23,10 +25,17 @@ class Services:
     settings: Settings
     database: Database
     metrics: Metrics
+    gateway: Gateway
     lifespans: list[Lifespan] = field(default_factory=list)
     probes: dict[str, Probe] = field(default_factory=dict)
 
 
 def build_services(settings: Settings) -> Services:
-    """Create the services. Opens no connection and reads no model: both happen at first use."""
-    return Services(settings=settings, database=Database(settings.database_url), metrics=Metrics())
+    """Create the services. Opens no connection and loads no model: both happen at first use."""
+    database = Database(settings.database_url)
+    metrics = Metrics()
+    gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
+    services = Services(settings, database, metrics, gateway)
+    services.lifespans.append(gateway.running)
+    services.probes["models"] = gateway.ready
+    return services

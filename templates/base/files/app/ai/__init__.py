@@ -1,1 +1,1 @@
-"""Everything that talks to a model. The only way in is gateway.py."""
+"""Everything that touches a model. Features use `app.ai.gateway` and nothing else of it."""

@@ -19,13 +19,16 @@ import scipy
 import sklearn
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import diags
 from scipy.special import log_softmax
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from app.ai.classifier import FORMAT_VERSION, Classifier, features
+
+# A scipy.sparse matrix in rows; its stubs know no precise type for indexing it.
+Sparse = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class _Linear:
     weights: NDArray[np.float64]  # (F, L)
     bias: NDArray[np.float64]  # (L,)
 
-    def scores(self, matrix: csr_matrix) -> NDArray[np.float64]:
+    def scores(self, matrix: Sparse) -> NDArray[np.float64]:
         return matrix @ self.weights + self.bias
 
 
@@ -155,13 +158,13 @@ def _read_cases(path: Path) -> tuple[list[str], list[str]]:
     return [text for text, _ in rows], [category for _, category in rows]
 
 
-def _presence(texts: list[str]) -> tuple[csr_matrix, NDArray[Any]]:
+def _presence(texts: list[str]) -> tuple[Sparse, NDArray[Any]]:
     """Which case has which feature: a matrix of zeros and ones (cases, features), and the names."""
     vectorizer = CountVectorizer(analyzer=features, dtype=np.float64)
     return vectorizer.fit_transform(texts), vectorizer.get_feature_names_out()
 
 
-def _idf(presence: csr_matrix) -> tuple[NDArray[np.float64], float, NDArray[np.bool_]]:
+def _idf(presence: Sparse) -> tuple[NDArray[np.float64], float, NDArray[np.bool_]]:
     """The weight of each feature, that of an unseen one, and which features are frequent enough."""
     cases = presence.shape[0]
     frequency = np.bincount(presence.indices, minlength=presence.shape[1])
@@ -171,14 +174,14 @@ def _idf(presence: csr_matrix) -> tuple[NDArray[np.float64], float, NDArray[np.b
     return idf, float(np.log((1 + cases) / 2) + 1), frequent
 
 
-def _weigh(presence: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
+def _weigh(presence: Sparse, idf: NDArray[np.float64]) -> Sparse:
     """TF-IDF rows of length one, rare and unseen features included in the length."""
     weighted = presence @ diags(idf)
     length = np.sqrt(presence @ idf**2)
     return (diags(1 / np.maximum(length, 1e-12)) @ weighted).tocsr()
 
 
-def _fit(matrix: csr_matrix, targets: NDArray[np.intp]) -> _Linear:
+def _fit(matrix: Sparse, targets: NDArray[np.intp]) -> _Linear:
     machine = LinearSVC(
         C=RECIPE.penalty, class_weight=RECIPE.class_weight, dual=True, random_state=RECIPE.seed
     )
@@ -189,7 +192,7 @@ def _fit(matrix: csr_matrix, targets: NDArray[np.intp]) -> _Linear:
     return _Linear(weights.T, bias)
 
 
-def _out_of_fold_scores(presence: csr_matrix, targets: NDArray[np.intp]) -> NDArray[np.float64]:
+def _out_of_fold_scores(presence: Sparse, targets: NDArray[np.intp]) -> NDArray[np.float64]:
     """Scores (cases, labels) of each case by a model that has not seen it."""
     scores = np.empty((len(targets), targets.max() + 1))
     folds = StratifiedKFold(RECIPE.folds, shuffle=True, random_state=RECIPE.seed)

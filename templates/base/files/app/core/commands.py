@@ -57,7 +57,8 @@ def setup() -> None:
         return
     text = Path(".env.example").read_text()
     # A secret is a line that asks for one: `NAME=generate`. Nothing secret is ever in git.
-    text = re.sub(r"(?m)^(\w+)=generate$", lambda m: f"{m[1]}={secrets.token_urlsafe(32)}", text)
+    # Hexadecimal digits are base64 as well, which some secrets must be.
+    text = re.sub(r"(?m)^(\w+)=generate$", lambda m: f"{m[1]}={secrets.token_hex(32)}", text)
     # Only its owner may read it, from the first byte on.
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)

@@ -13,6 +13,10 @@ from starlette.exceptions import HTTPException
 log = structlog.get_logger(__name__)
 
 
+class ConfigurationError(ValueError):
+    """A file of this repository is wrong: which, where, and what is expected. Commands print it."""
+
+
 class AppError(Exception):
     """A refusal the caller can act on. `extra` are further members of the problem document."""
 

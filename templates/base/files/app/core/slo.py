@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from app.core import yaml
 
 
 class Flow(BaseModel):

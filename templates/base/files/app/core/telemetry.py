@@ -10,10 +10,12 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.ai import pii
 from app.settings import Settings
 
 log = structlog.get_logger("app.access")
 
+_OURS = ("timestamp", "level", "_id", "_hash", "tenant", "model")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -32,11 +34,22 @@ def configure(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            mask_personal_data,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
+
+
+def mask_personal_data(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Mask every text of a log event, tracebacks too. Ids and hashes are ours and stay readable."""
+    for key, value in event.items():
+        if isinstance(value, str) and not key.endswith(_OURS):
+            event[key] = pii.mask(value).text
+    return event
 
 
 def correlation_id_from(headers: MutableMapping[bytes, bytes]) -> str:

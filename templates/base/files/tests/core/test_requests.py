@@ -144,3 +144,10 @@ def test_production_refuses_to_start_open() -> None:
     with pytest.raises(ValidationError, match="ACCESS_TOKEN"):
         Settings(_env_file=None, environment="production", access_token=None)
     Settings(_env_file=None, environment="production", access_token=SecretStr("x" * 32))
+
+
+def test_an_empty_token_is_none_and_not_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCESS_TOKEN", "")
+    assert Settings(_env_file=None, environment="test").access_token is None

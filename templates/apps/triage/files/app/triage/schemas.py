@@ -1,0 +1,149 @@
+"""What the API takes and gives."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from app.triage.models import Decision, Status
+from app.triage.priority import Priority
+
+
+def _without_nul(text: str) -> str:
+    # PostgreSQL stores no NUL in a text.
+    if "\0" in text:
+        raise ValueError("the text contains the character NUL")
+    return text
+
+
+Plain = AfterValidator(_without_nul)
+TicketText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), Plain
+]
+AnswerText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), Plain
+]
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+
+
+class NewTicket(BaseModel):
+    """A ticket as a customer or a help desk files it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: TicketText = Field(description="What the customer wrote")
+    customer_id: Reference | None = Field(
+        default=None, description="The help desk's number of the customer; no name, no address"
+    )
+
+
+class Accepted(BaseModel):
+    """The ticket is stored and will be worked on; follow it at `url` or `events_url`."""
+
+    id: str
+    status: Status
+    url: str
+    events_url: str
+
+
+class CitationView(BaseModel):
+    """The help article behind [number] in a draft."""
+
+    number: int
+    article_id: str
+    title: str
+
+
+class DraftView(BaseModel):
+    """The drafted answer; personal data stays masked."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    state: str
+    text: str
+    citations: list[CitationView]
+    findings: list[str]
+    model: str | None
+    route: str | None
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    latency_ms: float | None
+
+
+class FeedbackView(BaseModel):
+    """What a person decided. The final text is masked."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    decision: Decision
+    intent: str | None
+    final_text: str | None
+    reason: str | None
+    edit_distance: int
+    edit_share: float
+    given_by: str
+    created_at: datetime
+
+
+class TicketSummary(BaseModel):
+    """A ticket in a list; `masked_text` holds no personal data."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    status: Status
+    source: str
+    customer_id: str | None
+    masked_text: str
+    intent: str | None
+    family: str | None
+    team: str | None
+    priority: Priority | None
+    confidence: float | None
+    is_unsure: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class TicketView(TicketSummary):
+    """A ticket with its draft and what a person made of it."""
+
+    draft: DraftView | None
+    feedback: FeedbackView | None
+
+
+class TicketPage(BaseModel):
+    """Newest first. `next_cursor` leads to the following page; null on the last."""
+
+    items: list[TicketSummary]
+    next_cursor: str | None
+
+
+class NewFeedback(BaseModel):
+    """A person's decision on a draft. `text` is what is sent instead, for `edit` only.
+
+    `intent` corrects the classification.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Decision
+    text: AnswerText | None = None
+    intent: Annotated[str, StringConstraints(max_length=64)] | None = None
+    reason: (
+        Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Plain] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _text_belongs_to_an_edit(self) -> Self:
+        if (self.decision == "edit") != (self.text is not None):
+            raise ValueError("`edit` needs `text`; `accept` and `reject` take none")
+        return self

@@ -1,0 +1,184 @@
+"""The inbox in a real browser: live, by keyboard, without JavaScript, and for everybody."""
+
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Served
+
+pytestmark = pytest.mark.browser
+
+CARD = "Where is my card? I am Ada Example."
+STOLEN = "My card was stolen, please block it"
+
+
+def test_a_ticket_arrives_while_the_inbox_is_open(page: Any, served: Served) -> None:
+    page.goto("/inbox")
+    assert page.get_by_text("No open tickets").is_visible()
+    ticket = served.send(STOLEN)
+    row = page.locator("tr.ticket", has_text="My card was stolen")
+    row.wait_for()
+    row.get_by_text("Draft ready").wait_for()
+    for text in ("Urgent", "Fraud desk", "Lost or stolen card"):
+        assert row.get_by_text(text).is_visible()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.id") == f"open-{ticket}"
+    # Another one does not take the mark away.
+    served.send(CARD)
+    page.locator("tr.ticket", has_text="Where is my card").wait_for()
+    assert page.evaluate("document.activeElement.id") == f"open-{ticket}"
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/inbox/{ticket}")
+    assert page.get_by_role("button", name="Accept and send").is_visible()
+
+
+def test_a_draft_is_written_before_ones_eyes(page: Any, served: Served) -> None:
+    served.pause_s = 0.03
+    ticket = served.send(CARD)
+    page.goto(f"/inbox/{ticket}")
+    draft = page.locator("#draft .answer")
+    assert page.locator("[aria-busy=true]").first.is_visible()
+    page.locator("#draft", has_text="thank you for").wait_for()
+    assert page.locator("#draft .answer[aria-busy=true]").count() == 1
+    partial = draft.inner_text()
+    page.get_by_role("button", name="Accept and send").wait_for(timeout=20_000)
+    assert len(draft.inner_text()) > len(partial)
+    assert page.locator("[aria-busy=true]").count() == 0
+    assert "Hello Ada Example," in draft.inner_text()
+    draft.locator("a.cite").first.click()
+    page.wait_for_url("**/help/*")
+    assert page.locator("h1").inner_text()
+
+
+def test_accept_edit_and_reject_by_keyboard(page: Any, served: Served) -> None:
+    tickets = [served.send(CARD) for _ in range(3)]
+    for ticket in tickets:
+        served.wait_for(ticket, "ready")
+    page.goto(f"/inbox/{tickets[2]}")
+    page.keyboard.press("a")
+    page.get_by_text("Sent as drafted").wait_for()
+    page.keyboard.press("j")
+    page.wait_for_url(f"**/inbox/{tickets[1]}")
+    page.keyboard.press("e")
+    page.keyboard.press("Control+End")
+    # In a field, letters are letters.
+    page.keyboard.type(" aerjk?")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Sent after an edit: 1 word changed").wait_for()
+    page.keyboard.press("j")
+    page.wait_for_url(f"**/inbox/{tickets[0]}")
+    page.keyboard.press("r")
+    page.keyboard.type("beside the point")
+    page.keyboard.press("Enter")
+    page.get_by_text("Draft rejected: beside the point").wait_for()
+    page.keyboard.press("u")
+    page.wait_for_url("**/inbox")
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("dialog").is_visible()
+
+
+def test_filters_apply_when_chosen(page: Any, served: Served) -> None:
+    for text in (CARD, STOLEN):
+        served.wait_for(served.send(text), "ready")
+    page.goto("/inbox")
+    assert page.locator("tr.ticket").count() == 2
+    page.get_by_label("Team").select_option("fraud")
+    page.wait_for_url("**team=fraud**")
+    assert page.locator("tr.ticket").count() == 1
+    page.get_by_role("link", name="Clear").click()
+    page.locator("tr.ticket").nth(1).wait_for()
+
+
+@pytest.mark.parametrize("decision", ["accept", "edit", "reject"])
+def test_everything_works_without_javascript(browser: Any, served: Served, decision: str) -> None:
+    ticket = served.send(CARD)
+    served.wait_for(ticket, "ready")
+    context = browser.new_context(base_url=served.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/inbox")
+    page.get_by_label("Team").select_option("cards")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("link", name="Where is my card?").click()
+    if decision == "edit":
+        page.locator("details[data-key=e] summary").click()
+        page.get_by_label("Answer").fill("It is on its way.")
+        page.get_by_role("button", name="Send the edited answer").click()
+    elif decision == "reject":
+        page.locator("details[data-key=r] summary").click()
+        page.get_by_role("button", name="Reject the draft").click()
+    else:
+        page.get_by_role("button", name="Accept and send").click()
+    assert page.locator(".verdict").is_visible()
+    served.wait_for(ticket, "rejected" if decision == "reject" else "answered")
+    context.close()
+
+
+def violations(page: Any) -> list[str]:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    return [violation["id"] for violation in axe.run(page).response["violations"]]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_and_fit(
+    browser: Any, served: Served, scheme: str, width: int
+) -> None:
+    done, ready = served.send(CARD), served.send(f"{STOLEN}, unsure how {'very ' * 60}")
+    for ticket in (done, ready):
+        served.wait_for(ticket, "ready")
+    served.pause_s = 0.2
+    busy = served.send(CARD)
+    context = browser.new_context(
+        base_url=served.url, color_scheme=scheme, viewport={"width": width, "height": 800}
+    )
+    page = context.new_page()
+    page.goto(f"/inbox/{done}")
+    page.keyboard.press("a")
+    page.locator(".verdict").wait_for()
+    found = {}
+    for path in (
+        "/inbox",
+        "/inbox?team=disputes",
+        f"/inbox/{ready}",
+        f"/inbox/{busy}",
+        f"/inbox/{done}",
+        "/help",
+        "/help/refunds",
+        "/help/none",
+    ):
+        page.goto(path)
+        page.locator("main").wait_for()
+        if path == f"/inbox/{ready}":
+            page.keyboard.press("e")
+        if path == "/help":
+            page.keyboard.press("?")
+        found[path] = violations(page)
+        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        if page.evaluate(wide):
+            found[path].append("wider than the window")
+    context.close()
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+def test_a_missing_label_is_found(page: Any, served: Served) -> None:
+    page.goto("/inbox")
+    page.evaluate(
+        "document.querySelector('select[name=team]').closest('label').replaceWith("
+        "document.querySelector('select[name=team]'))"
+    )
+    assert violations(page) == ["select-name"]
+
+
+def test_motion_stops_when_it_is_not_wanted(browser: Any, served: Served) -> None:
+    served.pause_s = 0.2
+    ticket = served.send(CARD)
+    context = browser.new_context(base_url=served.url, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"/inbox/{ticket}")
+    page.locator(".skeleton").first.wait_for()
+    # In one go: the next piece of the draft replaces the skeleton.
+    style = "getComputedStyle(document.querySelector('.skeleton')).animationName"
+    assert page.evaluate(style) == "none"
+    context.close()

@@ -1,0 +1,65 @@
+"""Puts the gateway together from models.yaml and the settings."""
+
+from pathlib import Path
+
+from app.ai.budget import DailyBudget
+from app.ai.cache import ResponseCache
+from app.ai.classifier import Classifier
+from app.ai.gateway import Gateway
+from app.ai.local_writer import LocalWriter
+from app.ai.meter import Meter
+from app.ai.model import Model
+from app.ai.openai_model import OpenAIModel
+from app.ai.prompts import PromptError, PromptSet
+from app.ai.retrieval import KnowledgeBase
+from app.ai.router import ExtractiveSpec, ModelsFile, ModelsFileError, OpenAISpec, load
+from app.ai.settings import AiSettings, api_key
+from app.core.db import Database
+from app.core.metrics import Metrics
+
+
+def build_gateway(
+    models_file: Path,
+    model_path: Path,
+    database: Database,
+    metrics: Metrics,
+    settings: AiSettings | None = None,
+) -> Gateway:
+    """Read models.yaml, prompts and articles. Opens no connection and loads no model.
+
+    Raises ModelsFileError, PromptError or KnowledgeError, each saying what to mend.
+    """
+    settings = settings or AiSettings()
+    config = load(models_file)
+    prompts = PromptSet.load(settings.prompts_dir)
+    _check_prompts(config, prompts)
+    return Gateway(
+        config,
+        models=_models(config),
+        classifier=lambda: Classifier.load(model_path),
+        prompts=prompts,
+        knowledge=KnowledgeBase(settings.knowledge_dir),
+        cache=ResponseCache(settings.response_cache_url),
+        budget=DailyBudget(
+            database, tokens=config.daily_budget.tokens, cost_usd=config.daily_budget.cost_usd
+        ),
+        meter=Meter(metrics),
+    )
+
+
+def _models(config: ModelsFile) -> dict[str, Model]:
+    models: dict[str, Model] = {}
+    for name, spec in config.models.items():
+        if isinstance(spec, OpenAISpec) and spec.configured:
+            models[name] = OpenAIModel(spec.name, spec.url, api_key(name), spec.token_limit)
+        elif isinstance(spec, ExtractiveSpec):
+            models[name] = LocalWriter()
+    return models
+
+
+def _check_prompts(config: ModelsFile, prompts: PromptSet) -> None:
+    for name, spec in config.request_classes.items():
+        try:
+            _ = prompts[spec.prompt] if spec.prompt else None
+        except PromptError as error:
+            raise ModelsFileError(f"request class {name}: {error}") from error

@@ -1,0 +1,135 @@
+"""Every preset, and all parts together: written, set up and checked as a person would do it.
+
+Slow: packages are installed, the small model is trained and every gate runs, for each of them.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from greenlane.kit import load_kit
+from rendering import compatible
+from workflow_steps import clean_environment
+
+pytestmark = pytest.mark.slow
+
+KIT = load_kit()
+APP = sorted(KIT.apps)[0]
+EVERYTHING = "everything"
+AUTHOR = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+# `warn`, `warning:`, `DeprecationWarning` and the like.
+WARNING = re.compile(r"\bwarn(ing)?s?\b|Warning\b", re.IGNORECASE)
+
+
+def run(folder: Path, *command: str) -> str:
+    """The output of a command that must succeed, stderr included."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}"
+    return done.stdout
+
+
+def greenlane(*arguments: str) -> str:
+    return run(Path(tempfile.gettempdir()), sys.executable, "-m", "greenlane", *arguments)
+
+
+def new(choice: str, dest: Path) -> None:
+    """`greenlane new`, by a preset's name or with every module."""
+    if choice == EVERYTHING:
+        modules = compatible(KIT, APP, sorted(KIT.modules))
+        options = ["--set", f"app={APP}", "--set", f"modules={','.join(modules)}"]
+        options += ["--set", "large_model=openai", "--set", "code_owner=@acme/ml"]
+    else:
+        options = ["--preset", choice]
+    greenlane("new", str(dest), *options)
+
+
+def status(folder: Path) -> str:
+    return run(folder, "git", "status", "--porcelain")
+
+
+@pytest.mark.parametrize("choice", [*sorted(KIT.presets), EVERYTHING])
+def test_every_gate_is_green(choice: str, tmp_path: Path) -> None:
+    folder = tmp_path / "my-app"
+    new(choice, folder)
+    assert status(folder) == ""
+
+    printed = run(folder, "uv", "run", "just", "setup")
+    assert status(folder) in ("", "?? uv.lock\n"), "set-up changes files that git knows"
+    run(folder, "git", "add", "-A")
+    run(folder, *AUTHOR, "commit", "--quiet", "--message", "Lock", "--allow-empty")
+
+    printed += run(folder, "uv", "run", "just", "check")
+    assert warnings_in(printed) == []
+    assert status(folder) == "", "a gate leaves something behind"
+
+
+def warnings_in(printed: str) -> list[str]:
+    return [line for line in printed.splitlines() if WARNING.search(line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("DeprecationWarning: old", True),
+        ("warning: `VIRTUAL_ENV` does not match", True),
+        ("npm WARN deprecated", True),
+        ("1 passed, 2 warnings in 3s", True),
+        ("4 passed in 3s", False),
+    ],
+)
+def test_a_warning_is_seen(line: str, is_one: bool) -> None:
+    assert bool(warnings_in(f"one\n{line}\n")) is is_one
+
+
+def test_start_ends_green_and_clean(tmp_path: Path) -> None:
+    """`greenlane start` of the freelancer's preset: set up, every gate run, the lock committed."""
+    folder = tmp_path / "my-app"
+    options = ["--dest", str(folder), "--no-serve", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "greenlane", "start", "my-app", *options],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["set_up"]["green"] is True, done.stdout
+    assert status(folder) == ""
+    assert run(folder, "git", "ls-files", "uv.lock") == "uv.lock\n"
+
+
+def test_a_gate_can_fail(tmp_path: Path) -> None:
+    folder = tmp_path / "my-app"
+    new("minimal", folder)
+    run(folder, "uv", "run", "just", "setup")
+    for gate, path, old, planted in (
+        ("format", "app/main.py", "import ", "import  "),
+        ("lint", "app/main.py", "import importlib\n", "import importlib\nimport uuid\n"),
+        ("types", "app/main.py", "def create_app(", "def create_app(planted: Nothing, "),
+        ("unit", "app/core/health.py", '"status": "alive"', '"status": "undead"'),
+        ("contract", "app/core/health.py", '"/healthz"', '"/health"'),
+    ):
+        text = (folder / path).read_text()
+        assert old in text, f"{path} no longer has {old!r}: plant another mistake"
+        run(folder, "uv", "run", "just", gate)
+        (folder / path).write_text(text.replace(old, planted, 1))
+        with pytest.raises(AssertionError, match=f"recipe `{gate}` failed"):
+            run(folder, "uv", "run", "just", gate)
+        (folder / path).write_text(text)

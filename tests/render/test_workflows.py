@@ -1,0 +1,188 @@
+"""The rendered workflows, read by tools nobody here wrote, and each tool on planted mistakes."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from greenlane.kit import Kit
+from rendering import tool
+from workflow_steps import load
+
+USES = re.compile(
+    r"^ *(?:- )?uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<tag>v[\d.]+)$"
+)
+Check = Callable[[Path], None]
+
+
+def zizmor(folder: Path) -> None:
+    """Pinned actions, least permissions, no injection, no credentials left behind."""
+    done = tool("zizmor", "--offline", "--quiet", "--persona=pedantic", str(folder / ".github"))
+    assert done.returncode == 0, done.stdout
+
+
+def schema(folder: Path) -> None:
+    """The schema of workflows, and a time limit for each job."""
+    files = [str(path) for path in workflows(folder)]
+    for name in ("vendor.github-workflows", "custom.github-workflows-require-timeout"):
+        done = tool("check-jsonschema", "--builtin-schema", name, *files)
+        assert done.returncode == 0, done.stdout
+
+
+def pins(folder: Path, actions: dict[str, dict[str, str]]) -> None:
+    """Every action is one of versions.yml, at its commit, with its tag beside it."""
+    for path in workflows(folder):
+        lines = [line for line in path.read_text().splitlines() if "uses:" in line]
+        assert lines, f"{path.name} uses no action"
+        for line in lines:
+            match = USES.match(line)
+            assert match, f"{path.name}: not pinned by commit: {line.strip()}"
+            assert actions.get(match["action"]) == {
+                "tag": match["tag"],
+                "commit": match["commit"],
+            }, f"{path.name}: not as in versions.yml: {line.strip()}"
+
+
+def workflows(folder: Path) -> list[Path]:
+    found = sorted((folder / ".github/workflows").glob("*.yml"))
+    assert found, "no workflow was rendered"
+    return found
+
+
+def actions_of(kit: Kit) -> dict[str, dict[str, str]]:
+    actions = kit.versions["actions"]
+    assert isinstance(actions, dict)
+    return actions
+
+
+def planted(rendered: Path, folder: Path, old: str, new: str) -> Path:
+    """A copy of the workflows with the first `old` in ci.yml replaced by `new`.
+
+    COMMIT and TAG in `old` stand for those of its first action.
+    """
+    shutil.copytree(rendered / ".github", folder / ".github")
+    path = folder / ".github/workflows/ci.yml"
+    text = path.read_text()
+    first = next(match for line in text.splitlines() if (match := USES.match(line)))
+    old = old.replace("COMMIT", first["commit"]).replace("TAG", first["tag"])
+    assert old in text, f"ci.yml no longer has {old!r}: plant another mistake"
+    path.write_text(text.replace(old, new, 1))
+    return folder
+
+
+def test_zizmor_finds_nothing(rendered: Path) -> None:
+    zizmor(rendered)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('run: uv run just "$CHECK"', "run: uv run just ${{ github.event.pull_request.title }}"),
+        ("        with:\n          persist-credentials: false\n", ""),
+        ("permissions: {}", "permissions: write-all"),
+        ("pull_request:", "pull_request_target:"),
+        ("@COMMIT # TAG", "@v7"),
+    ],
+)
+def test_zizmor_finds_a_planted_mistake(rendered: Path, tmp_path: Path, old: str, new: str) -> None:
+    with pytest.raises(AssertionError, match=r"\d findings?"):
+        zizmor(planted(rendered, tmp_path, old, new))
+
+
+def test_the_schema_is_met(rendered: Path) -> None:
+    schema(rendered)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("timeout-minutes: 15\n", "\n"), ("runs-on:", "run-on:"), ("needs: [", "needz: [")],
+)
+def test_the_schema_refuses_a_planted_mistake(
+    rendered: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    with pytest.raises(AssertionError, match="Schema validation errors"):
+        schema(planted(rendered, tmp_path, old, new))
+
+
+def test_actions_are_pinned_as_in_versions(rendered: Path, kit: Kit) -> None:
+    pins(rendered, actions_of(kit))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("@COMMIT # TAG", "@v7"),
+        ("@COMMIT", "@" + "0" * 40),
+        (" # TAG", " # v6.0.0"),
+        ("actions/checkout@", "action/checkout@"),
+    ],
+)
+def test_a_pin_that_differs_is_refused(
+    rendered: Path, kit: Kit, tmp_path: Path, old: str, new: str
+) -> None:
+    with pytest.raises(AssertionError, match=r"not (as in versions|pinned)"):
+        pins(planted(rendered, tmp_path, old, new), actions_of(kit))
+
+
+def test_every_pinned_action_is_used(kit: Kit) -> None:
+    text = "".join(
+        source.file.read_text()
+        for part in kit.parts.values()
+        for path, source in part.files.items()
+        if path.startswith(".github/")
+    )
+    assert [name for name in actions_of(kit) if f'"{name}"' not in text] == []
+
+
+def test_ci_runs_what_just_check_runs(rendered: Path) -> None:
+    recipe = re.search(r"^check: (.+)$", (rendered / "justfile").read_text(), re.MULTILINE)
+    assert recipe
+    ci = load(rendered / ".github/workflows/ci.yml")
+    assert ci["jobs"]["checks"]["strategy"]["matrix"]["check"] == recipe[1].split()
+
+
+def test_the_required_job_needs_all_others_and_always_reports(rendered: Path) -> None:
+    jobs: dict[str, Any] = load(rendered / ".github/workflows/ci.yml")["jobs"]
+    required = jobs.pop("required")
+    assert sorted(required["needs"]) == sorted(jobs)
+    assert required["if"] == "${{ always() }}"
+
+
+def test_nothing_needs_a_secret(rendered: Path) -> None:
+    for path in workflows(rendered):
+        assert "secrets." not in path.read_text()
+        assert "write" not in str([job.get("permissions") for job in load(path)["jobs"].values()])
+
+
+def test_dependabot_waits_a_week(rendered: Path) -> None:
+    path = rendered / ".github/dependabot.yml"
+    done = tool("check-jsonschema", "--builtin-schema", "vendor.dependabot", str(path))
+    assert done.returncode == 0, done.stdout
+    updates = yaml.safe_load(path.read_text())["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"uv", "github-actions"}
+    assert all(update["cooldown"]["default-days"] >= 7 for update in updates)
+
+
+def test_dependabot_schema_refuses_a_planted_mistake(rendered: Path, tmp_path: Path) -> None:
+    text = (rendered / ".github/dependabot.yml").read_text()
+    (tmp_path / "dependabot.yml").write_text(text.replace("default-days", "days"))
+    done = tool(
+        "check-jsonschema",
+        "--builtin-schema",
+        "vendor.dependabot",
+        str(tmp_path / "dependabot.yml"),
+    )
+    assert done.returncode != 0
+
+
+def test_owners_review_models_prompts_and_evals(rendered: Path) -> None:
+    lines = (rendered / ".github/CODEOWNERS").read_text().splitlines()
+    owned = {line.split()[0]: line.split()[1:] for line in lines if line and line[0] != "#"}
+    for path in ("/app/ai/", "/prompts/", "/models.yaml", "/evals/", "/datasets/"):
+        assert owned[path] == ["@acme/ml"]
+    for path in owned:
+        assert path in ("/models.lock",) or (rendered / path.lstrip("/")).exists(), path
