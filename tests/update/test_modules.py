@@ -188,6 +188,7 @@ news:
   - {version: "0.9.0", text: Too old}
   - {version: "1.1.0", text: REDIS_URL is now CACHE_URL, uses: REDIS_URL}
   - {version: "1.1.0", text: Nobody uses this, uses: KAFKA_URL}
+  - {version: "1.1.0", text: About all of it, uses: REDIS}
   - {version: "1.0.5", text: Everybody should know}
   - {version: "1.2.0", text: Not yet}
 """
@@ -196,6 +197,7 @@ news:
         assert [item.text for item in plan.news] == [
             "Everybody should know",
             "REDIS_URL is now CACHE_URL",
+            "About all of it",
         ]
 
 

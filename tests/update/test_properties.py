@@ -234,8 +234,11 @@ def verify(
     )
     assert theirs.added <= visible | excused
     settled = {p: f for p, f in after.items() if p not in stages}
-    # What the user deleted is back nowhere, except in what the kit added as a new file.
-    new = lines_of({p: f for p, f in theirs.files.items() if p not in base})
+    # What the user deleted is back nowhere, except in a file to which the kit moved it.
+    new = set()
+    for path, file in theirs.files.items():
+        old = {path: base[path]} if path in base else {}
+        new |= lines_of({path: file}) - lines_of(old)
     assert not (ours.deleted - new) & lines_of(settled)
     for path in base.keys() | ours.files.keys() | theirs.files.keys():
         untouched(path, base, ours.files, theirs.files, after, merged)
