@@ -26,7 +26,8 @@ from greenlane.merge import merge
 from greenlane.record import BASELINE, FOLDER, baseline
 from greenlane.repository import Objects, open_repository
 from greenlane.scratch import Scratch
-from greenlane.tree import EXECUTABLE, LINK, REGULAR, File, Tree
+from greenlane.sides import Link
+from greenlane.tree import EXECUTABLE, REGULAR, File, Tree
 from greenlane.update import Plan
 from greenlane.update_report import show_plan
 from greenlane.volatile import keep_volatile
@@ -88,7 +89,7 @@ def run_update(project: Path, ref: str) -> int:
         source = json.loads(objects.read(repository.entries[SOURCE].id) or b"")
         base = unpacked(objects.read(repository.entries[BASELINE].id) or b"")
         links = source.pop("links")
-        base |= {path: File(target.encode(), LINK) for path, target in links.items()}
+        base |= {path: Link(target.encode()) for path, target in links.items()}
         new = {**source, "ref": ref}
         # The old version once more, beside the new one, tells what is drawn anew each time.
         with ProcessPoolExecutor(2) as pool:
@@ -106,7 +107,7 @@ def run_update(project: Path, ref: str) -> int:
             return int(bool(merged.conflicts))
 
 
-def render(source: Mapping) -> dict[str, File]:
+def render(source: Mapping) -> dict[str, File | Link]:
     """The files that the template's own library renders."""
     with tempfile.TemporaryDirectory(prefix="greenlane-bench-") as name:
         folder = Path(name)
@@ -142,14 +143,14 @@ def render(source: Mapping) -> dict[str, File]:
         return collected(Path(made))
 
 
-def collected(folder: Path) -> dict[str, File]:
-    files = {}
+def collected(folder: Path) -> dict[str, File | Link]:
+    files: dict[str, File | Link] = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if ".git" in inside.parts:
             continue
         if path.is_symlink():
-            files[inside.as_posix()] = File(str(path.readlink()).encode(), LINK)
+            files[inside.as_posix()] = Link(str(path.readlink()).encode())
             continue
         if path.is_dir():
             continue
@@ -158,16 +159,16 @@ def collected(folder: Path) -> dict[str, File]:
     return files
 
 
-def record(source: Mapping, files: Mapping[str, File]) -> dict[str, File]:
-    links = {path: file.content.decode() for path, file in files.items() if file.mode == LINK}
+def record(source: Mapping, files: Mapping[str, File | Link]) -> dict[str, File | Link]:
+    links = {path: file.content.decode() for path, file in files.items() if isinstance(file, Link)}
     data = {**source, "links": links}
     text = json.dumps(data, indent=2, default=str) + "\n"
-    tree = Tree({path: file for path, file in files.items() if file.mode != LINK})
+    tree = Tree({path: file for path, file in files.items() if isinstance(file, File)})
     return {SOURCE: File(text.encode()), BASELINE: File(baseline(tree))}
 
 
-def unpacked(archive: bytes) -> dict[str, File]:
-    files = {}
+def unpacked(archive: bytes) -> dict[str, File | Link]:
+    files: dict[str, File | Link] = {}
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for entry in tar:
             if (content := tar.extractfile(entry)) is not None:
@@ -175,11 +176,11 @@ def unpacked(archive: bytes) -> dict[str, File]:
     return files
 
 
-def write(files: Mapping[str, File], dest: Path) -> None:
+def write(files: Mapping[str, File | Link], dest: Path) -> None:
     for path, file in files.items():
         target = dest / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if file.mode == LINK:
+        if isinstance(file, Link):
             target.symlink_to(file.content.decode())
         else:
             target.write_bytes(file.content)

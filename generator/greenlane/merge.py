@@ -14,8 +14,7 @@ from greenlane.keyed import is_keyed, merge_keyed
 from greenlane.outcomes import Facts, Outcome, classify
 from greenlane.repository import Entry, Objects, Repository
 from greenlane.scratch import Scratch, Stage
-from greenlane.sides import Sides, is_record, moved, prepare
-from greenlane.tree import File
+from greenlane.sides import Side, Sides, is_record, moved, prepare
 
 BASE, OURS = "greenlane-base", "your-project"
 _RESULT = "greenlane-result"
@@ -51,8 +50,8 @@ def merge(
     repository: Repository,
     scratch: Scratch,
     objects: Objects,
-    base: Mapping[str, File],
-    theirs: Mapping[str, File],
+    base: Side,
+    theirs: Side,
     *,
     label: str,
     moves: Iterable[tuple[str, str]] = (),

@@ -9,7 +9,7 @@ from greenlane.answers import Answers, asked_values
 from greenlane.answers_file import write_answers
 from greenlane.kit import Kit
 from greenlane.quoting import quoted
-from greenlane.tree import EXECUTABLE, LINK, File, Tree
+from greenlane.tree import EXECUTABLE, File, Tree
 
 FOLDER = ".greenlane"
 PROJECT = f"{FOLDER}/project.yml"
@@ -63,7 +63,7 @@ def blob_id(content: bytes) -> str:
 
 def git_mode(file: File) -> str:
     """The mode as git writes it in trees."""
-    return {EXECUTABLE: "100755", LINK: "120000"}.get(file.mode, "100644")
+    return "100755" if file.mode == EXECUTABLE else "100644"
 
 
 def baseline(tree: Tree) -> bytes:

@@ -35,6 +35,16 @@ LOCK_FILES: Mapping[str, str] = {
 _BINARY_PROBE = 8000
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link to `content`; templates of others have them, and they merge like files."""
+
+    content: bytes
+
+
+Side = Mapping[str, File] | Mapping[str, File | Link]
+
+
 @dataclass(slots=True)
 class Sides:
     """Base and theirs as entries of git, with the content of each blob that they name.
@@ -59,8 +69,8 @@ def is_record(path: str) -> bool:
 def prepare(
     repository: Repository,
     objects: Objects,
-    base: Mapping[str, File],
-    theirs: Mapping[str, File],
+    base: Side,
+    theirs: Side,
     *,
     moves: Iterable[tuple[str, str]] = (),
     unknown: Iterable[str] = (),
@@ -91,14 +101,12 @@ def moved(entries: Mapping[str, Entry], moves: Mapping[str, str]) -> dict[str, E
     return {targets.get(path, path): entry for path, entry in entries.items()}
 
 
-def _entries(
-    repository: Repository, files: Mapping[str, File], contents: dict[str, bytes]
-) -> dict[str, Entry]:
+def _entries(repository: Repository, files: Side, contents: dict[str, bytes]) -> dict[str, Entry]:
     entries = {}
     for path, file in files.items():
         blob = repository.blob_id(file.content)
         contents[blob] = file.content
-        entries[path] = Entry(git_mode(file), blob)
+        entries[path] = Entry("120000" if isinstance(file, Link) else git_mode(file), blob)
     return entries
 
 

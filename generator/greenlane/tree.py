@@ -9,21 +9,17 @@ from greenlane.paths import clashes, path_problem
 
 REGULAR = 0o644
 EXECUTABLE = 0o755
-LINK = 0o120000
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The bytes of a file, and its mode: 0o644 or 0o755, as git distinguishes them.
-
-    A symbolic link, mode 0o120000 and its target as content, can be merged but is in no Tree.
-    """
+    """The bytes of a file, and its mode: 0o644 or 0o755, as git distinguishes them."""
 
     content: bytes
     mode: int = REGULAR
 
     def __post_init__(self) -> None:
-        if self.mode not in {REGULAR, EXECUTABLE, LINK}:
+        if self.mode not in {REGULAR, EXECUTABLE}:
             raise ValueError(f"mode {self.mode:o} is neither 644 nor 755")
 
 
@@ -36,11 +32,9 @@ class Tree(Mapping[str, File]):
     __slots__ = ("_files",)
 
     def __init__(self, files: Mapping[str, File]) -> None:
-        for path, file in files.items():
+        for path in files:
             if problem := path_problem(path):
                 raise GreenlaneError(f"The path {path!r} {problem}.", "Nothing was written.")
-            if file.mode == LINK:
-                raise GreenlaneError(f"{path} is a symbolic link.", "Nothing was written.")
         for one, other in clashes(files):
             raise GreenlaneError(
                 f"The paths {one} and {other} cannot exist together: equal but for case, or one "

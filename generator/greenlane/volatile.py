@@ -3,11 +3,10 @@
 Found by rendering the old version once more: what differs from the stored baseline is volatile.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from greenlane.sides import is_binary
+from greenlane.sides import Link, Side, is_binary
 from greenlane.tree import File
 
 
@@ -15,21 +14,20 @@ from greenlane.tree import File
 class Kept:
     """`theirs` with the volatile values of the baseline; `paths` are the files that have some."""
 
-    files: dict[str, File]
+    files: dict[str, File | Link]
     paths: tuple[str, ...]
 
 
-def keep_volatile(
-    base: Mapping[str, File], again: Mapping[str, File], theirs: Mapping[str, File]
-) -> Kept:
+def keep_volatile(base: Side, again: Side, theirs: Side) -> Kept:
     """Put the values of `base` into `theirs` wherever `again`, the same version, has others."""
-    files, paths = dict(theirs), []
+    files: dict[str, File | Link] = dict(theirs)
+    paths = []
     for path, stored in base.items():
         drawn, new = again.get(path), theirs.get(path)
         if drawn is None or drawn.content == stored.content:
             continue
         paths.append(path)
-        if new is not None:
+        if isinstance(new, File):
             content = _substituted(stored.content, drawn.content, new.content)
             files[path] = File(content, new.mode)
     return Kept(files, tuple(paths))

@@ -466,3 +466,17 @@ def test_a_new_file_where_both_moved_the_old_one_away_is_not_dropped(created: Pr
     assert created.update(kit)["app/old.py"] == "conflict"
     assert created.read("app/old.py") == "something new\n"
     assert created.read("app/fresh.py") == KIT[OLD]
+
+
+def test_a_file_of_the_owner_stays_where_the_kit_renames_the_folder(project: Project) -> None:
+    project.create(modules=("mail",))
+    project.write("app/mail/own.py", "OWN = 1\n")
+    project.commit()
+    folder = "modules/mail/files/app/mail/"
+    moved = {path: None for path in KIT if path.startswith(folder)}
+    moved |= {path.replace("/mail/send", "/post/send"): KIT[path] for path in [f"{folder}send.py"]}
+    moved |= {path.replace("/mail/smtp", "/post/smtp"): KIT[path] for path in [f"{folder}smtp.py"]}
+    project.update(project.kit("1.1.0", moved))
+    assert project.exists("app/post/send.py")
+    assert project.read("app/mail/own.py") == "OWN = 1\n"
+    assert not project.exists("app/post/own.py")
