@@ -291,12 +291,10 @@ def test_an_application_that_the_kit_does_not_have(created: Project) -> None:
 
 
 def test_a_project_of_a_newer_version_than_the_tool(created: Project) -> None:
-    created.update(newer(created, "2.0.0"))
+    created.update(newer(created, "1.10.0"))
     created.commit()
-    with pytest.raises(
-        GreenlaneError, match=r"at tiny 2\.0\.0, but 1\.10\.0 is installed"
-    ) as caught:
-        created.update(newer(created, "1.10.0"))
+    with pytest.raises(GreenlaneError, match=r"1\.10\.0, but 1\.9\.0 is installed") as caught:
+        created.update(newer(created, "1.9.0"))
     assert "uv tool upgrade" in caught.value.hint
 
 
@@ -424,3 +422,18 @@ def test_a_copied_repository_with_stale_file_times(created: Project) -> None:
         if file.is_file() and ".git/" not in str(file):
             os.utime(file, (1, 1))
     assert created.update(newer(created)) == {"app/main.py": "merged"}
+
+
+def test_settings_of_the_owners_machine_do_not_reach_the_merge(created: Project) -> None:
+    attributes = Path.home() / "attributes"
+    attributes.write_text("* merge=union\n")
+    for key, value in (("merge.renames", "false"), ("core.attributesFile", str(attributes))):
+        subprocess.run(["git", "config", "--global", key, value], check=True)
+    created.git("mv", "app/main.py", "app/start.py")
+    created.edit("app/start.py", "line 10\n", "mine\n")
+    created.edit("app/old.py", "old 10\n", "mine\n")
+    created.commit()
+    old = KIT["base/files/app/old.py"].replace("old 10\n", "theirs\n")
+    text = NUMBERED.replace("line 2\n", "theirs\n")
+    kit = created.kit("1.1.0", {MAIN: text, "base/files/app/old.py": old})
+    assert created.update(kit) == {"app/start.py": "merged", "app/old.py": "conflict"}
