@@ -21,6 +21,8 @@ __all__ = [
     "to_yaml",
 ]
 
+RECORD = ".greenlane/project.yml"
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -49,7 +51,7 @@ def resolve(
     *,
     name: str | None = None,
     preset: str | None = None,
-    file: Path | None = None,
+    file: Path | AnswersFile | None = None,
     sets: Iterable[str] = (),
     with_parts: Iterable[str] = (),
     without_parts: Iterable[str] = (),
@@ -59,10 +61,12 @@ def resolve(
     `sets` are `key=value` texts; `app` and `modules` (comma-separated) are keys, too. `with_parts`
     and `without_parts` change the modules, to which required ones are added. A preset's answer to a
     question that is not asked here is dropped; so is a file's, if options changed what is asked.
-    Any other such answer is an error, unless it is the default anyway.
+    Any other such answer is an error, unless it is the default anyway. `file` may be one that was
+    read already, from the record of a project: then what it answers in vain is dropped, too.
     """
     chosen_preset = _preset(kit, preset) if preset is not None else None
-    answers_file = read_answers_file(file) if file is not None else AnswersFile()
+    recorded = isinstance(file, AnswersFile)
+    answers_file = _read(file)
     if answers_file.kit not in {None, kit.name}:
         raise GreenlaneError(
             f'{file} holds answers for the kit "{answers_file.kit}", this one is "{kit.name}".',
@@ -77,15 +81,22 @@ def resolve(
     if chosen_preset:
         for key, value in chosen_preset.answers.items():
             given[key] = _Given(value, f"the preset {chosen_preset.name}", True)
-    changed = bool(options or with_parts or without_parts)
+    origin = RECORD if recorded else str(file)
+    changed = bool(recorded or options or with_parts or without_parts)
     for key, value in answers_file.answers.items():
-        given[key] = _Given(value, str(file), changed)
+        given[key] = _Given(value, origin, changed)
     for key, value in options.items():
         if key not in {"app", "modules"}:
             given[key] = _Given(value, f"--set {key}", False)
     if name is not None and any(question.name == "project_name" for question in kit.questions):
         given["project_name"] = _Given(name, "the name", False)
     return Answers(app, modules, MappingProxyType(_values(kit, app, modules, given)))
+
+
+def _read(file: Path | AnswersFile | None) -> AnswersFile:
+    if isinstance(file, AnswersFile):
+        return file
+    return read_answers_file(file) if file is not None else AnswersFile()
 
 
 def _preset(kit: Kit, name: str) -> Preset:

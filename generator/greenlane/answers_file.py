@@ -6,15 +6,19 @@ from pathlib import Path
 
 from greenlane.kit import Value
 from greenlane.loading import plain_answers
-from greenlane.manifest import read_manifest
+from greenlane.manifest import Section, read_manifest
 from greenlane.quoting import yaml_scalar
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersFile:
-    """What a file says; None where it says nothing. `kit` stands in the record of a project."""
+    """What a file says; None where it says nothing.
+
+    `kit` and its `version` stand in the record of a project.
+    """
 
     kit: str | None = None
+    version: str | None = None
     app: str | None = None
     modules: tuple[str, ...] | None = None
     answers: Mapping[str, Value] = field(default_factory=dict)
@@ -22,10 +26,15 @@ class AnswersFile:
 
 def read_answers_file(path: Path) -> AnswersFile:
     """Read an answers file; whether the answers fit is for `resolve` to say."""
-    section = read_manifest(path, str(path))
+    return answers_from(read_manifest(path, str(path)))
+
+
+def answers_from(section: Section) -> AnswersFile:
+    """The same from a manifest that is read already."""
     section.only("description", "kit", "version", "app", "modules", "answers")
     return AnswersFile(
         kit=section.text("kit") if "kit" in section else None,
+        version=section.text("version") if "version" in section else None,
         app=section.text("app") if "app" in section else None,
         modules=section.texts("modules") if "modules" in section else None,
         answers=plain_answers(section.section("answers")),

@@ -1,9 +1,10 @@
-"""The first commit of a new repository, independent of how the user's git is set up."""
+"""Running git, independent of how the user's git is set up; the first commit of a repository."""
 
 import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,13 +102,26 @@ def _is_ignored(work_tree: Path, dest: Path) -> bool:
 
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
-    settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
-    kept = {key: value for key, value in os.environ.items() if not _LOCAL.fullmatch(key)}
+    return run_git(folder, *arguments, stdin=stdin, settings=_SETTINGS).decode(errors="replace")
+
+
+def run_git(
+    folder: Path,
+    *arguments: str,
+    stdin: bytes = b"",
+    settings: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    accepted: Sequence[int] = (0,),
+) -> bytes:
+    """What git prints when it is run in `folder`; `settings` win over the user's own.
+
+    Raises GitError when it is missing or ends with a status that is not `accepted`.
+    """
     try:
         done = subprocess.run(
-            ["git", *settings, *arguments],
+            git_command(*arguments, settings=settings),
             cwd=folder,
-            env=kept,
+            env=git_environment(env),
             input=stdin,
             capture_output=True,
             timeout=_SECONDS,
@@ -117,7 +131,25 @@ def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
         raise GitError("git is not installed") from None
     except subprocess.TimeoutExpired:
         raise GitError(f"git {arguments[0]} took more than {_SECONDS} s") from None
-    if done.returncode != 0:
+    if done.returncode not in accepted:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise GitError(lines[-1] if lines else f"git {arguments[0]} ended with {done.returncode}")
-    return done.stdout.decode(errors="replace")
+    return done.stdout
+
+
+def git_command(*arguments: str, settings: Mapping[str, str] | None = None) -> list[str]:
+    """The command line of git with these settings."""
+    options = [word for key, value in (settings or {}).items() for word in ("-c", f"{key}={value}")]
+    return ["git", *options, *arguments]
+
+
+def git_environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without what ties git to another repository, plus `env`."""
+    kept = {key: value for key, value in os.environ.items() if not _LOCAL.fullmatch(key)}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+
+
+def installed_version() -> tuple[int, ...]:
+    """The version of git, such as (2, 39, 5)."""
+    found = re.search(rb"[0-9]+(\.[0-9]+)+", run_git(Path("/"), "version"))
+    return tuple(int(part) for part in found[0].split(b".")) if found else ()

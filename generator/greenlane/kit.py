@@ -24,7 +24,8 @@ class Question:
 
     `type` is str, bool, int or choice. `default`, `when` and `validator` may be Jinja templates
     over the answers to earlier questions. `pattern` is a regular expression that the whole answer
-    must match; `pattern_help` says it in words.
+    must match; `pattern_help` says it in words. `formerly` are names that the question had in
+    earlier versions of the kit, whose answers it inherits.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Question:
     pattern: str = ""
     pattern_help: str = ""
     placeholder: str = ""
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """What a person must know when updating to `version`; only if the repository holds `uses`."""
+
+    version: str
+    text: str
+    uses: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """The base, an application archetype or a module. `kind` is base, app or module."""
 
@@ -75,6 +86,7 @@ class Part:
     slots: Mapping[str, Source]
     notes: str
     moves: tuple[Move, ...]
+    news: tuple[News, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

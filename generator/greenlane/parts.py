@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenlane.errors import GreenlaneError
-from greenlane.kit import Choice, Move, Part, Question, Source, Value
+from greenlane.kit import Choice, Move, News, Part, Question, Source, Value
 from greenlane.manifest import Section, kind_of, read_manifest
 from greenlane.paths import path_problem
 from greenlane.patterns import pattern_problem
@@ -67,7 +67,9 @@ def read_part(root: Path, folder: str, name: str, kind: str) -> ReadPart:
     # The base declares the sockets, and knows no other part.
     own = ("sets", "slots") if kind == "base" else ("requires", "conflicts")
     manifest.only(
-        *("title", "description", "category", "questions", "contributes", "moves", "notes"), *own
+        *("title", "description", "category", "questions", "contributes", "moves", "notes"),
+        "news",
+        *own,
     )
     questions = manifest.section("questions")
     contributes = manifest.section("contributes")
@@ -85,6 +87,7 @@ def read_part(root: Path, folder: str, name: str, kind: str) -> ReadPart:
         slots=_sources(root, f"{folder}/slots", _check_slot),
         notes=manifest.text("notes", default=""),
         moves=tuple(_move(move) for move in manifest.sections("moves")),
+        news=tuple(_news(item) for item in manifest.sections("news")),
     )
     return ReadPart(part, _sockets(manifest, "sets", _NAME), _sockets(manifest, "slots", _SLOT))
 
@@ -180,6 +183,11 @@ def _move(section: Section) -> Move:
     return move
 
 
+def _news(section: Section) -> News:
+    section.only("version", "text", "uses")
+    return News(section.text("version"), section.text("text"), section.text("uses", default=""))
+
+
 def _question(section: Section, name: str, part: str) -> Question:
     if not _NAME.fullmatch(name) or name in _RESERVED:
         raise section.error(
@@ -189,7 +197,7 @@ def _question(section: Section, name: str, part: str) -> Question:
         )
     section.only(
         *("type", "help", "choices", "default", "when", "validator"),
-        *("pattern", "pattern_help", "placeholder"),
+        *("pattern", "pattern_help", "placeholder", "formerly"),
     )
     choices = _choices(section)
     question = Question(
@@ -204,6 +212,7 @@ def _question(section: Section, name: str, part: str) -> Question:
         pattern=section.text("pattern", default=""),
         pattern_help=section.text("pattern_help", default=""),
         placeholder=section.text("placeholder", default=""),
+        formerly=section.texts("formerly"),
     )
     _check_question(section, question)
     return question

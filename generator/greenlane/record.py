@@ -15,7 +15,7 @@ FOLDER = ".greenlane"
 PROJECT = f"{FOLDER}/project.yml"
 LOCK = f"{FOLDER}/lock.json"
 BASELINE = f"{FOLDER}/baseline.tar"
-_LOCK_FORMAT = 1
+LOCK_FORMAT = 1
 
 
 def with_record(tree: Tree, kit: Kit, answers: Answers) -> Tree:
@@ -48,7 +48,7 @@ def _lock(tree: Tree, kit: Kit, owners: Mapping[str, str]) -> bytes:
     ]
     text = (
         "{\n"
-        f'  "format": {_LOCK_FORMAT},\n'
+        f'  "format": {LOCK_FORMAT},\n'
         f'  "kit": {{"name": {quoted(kit.name)}, "version": {quoted(kit.version)}}},\n'
         f'  "digest": "{tree.digest()}",\n'
         '  "files": {\n' + ",\n".join(lines) + "\n  }\n}\n"

@@ -1,0 +1,280 @@
+"""The commands for existing projects. Each parses, calls one recipe and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from greenlane.console import Console
+from greenlane.options import answers_options, common, completes, kit_option
+
+if TYPE_CHECKING:
+    from greenlane.kit import Kit
+    from greenlane.update import Plan
+
+_STATUS = """\b
+Exit status: 0 done, 1 done and conflicts are left to you, 2 refused and
+nothing was written."""
+
+
+def register(group: click.Group) -> None:
+    """Add the commands to the program."""
+    for command in (update, add, remove, set_, status, diff, restore, adopt):
+        group.add_command(command)
+
+
+def project_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--project",
+        "-C",
+        "start",
+        metavar="FOLDER",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=".",
+        help="The project; default: the one that you are in.",
+    )(command)
+
+
+def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=completes("settings"),
+        help="Answer a question; repeatable.",
+    )(command)
+
+
+def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every command that changes a project has."""
+    for option in (
+        click.option("--branch", metavar="NAME", default="", help="Do it on a new branch."),
+        click.option("--dry-run", is_flag=True, help="Show the final diff and write nothing."),
+        project_option,
+        kit_option,
+    ):
+        command = option(command)
+    return common(command)
+
+
+@click.command(
+    short_help="Bring the project to the installed kit.",
+    epilog=f"""\b
+Examples:
+  greenlane update --dry-run       the final diff, file by file
+  greenlane update --branch kit    on a branch of its own
+  greenlane update --abort         undo what is not committed yet
+
+{_STATUS}""",
+)
+@click.option("--abort", is_flag=True, help="Undo the last change that is not committed yet.")
+@set_option
+@change_options
+def update(
+    console: Console,
+    start: Path,
+    kit_root: Path | None,
+    dry_run: bool,
+    branch: str,
+    abort: bool,
+    sets: tuple[str, ...],
+) -> int:
+    """Merge what the installed kit renders into the project.
+
+    Your edits, renames and deletions stay. Where both sides changed the same place, git's own
+    conflict is left for you, and the commit waits until it is resolved.
+    """
+    from greenlane import update as recipes
+
+    if abort:
+        return _abort(console, start)
+    folder = recipes.find_project(start)
+    kit = _kit(kit_root)
+    return _change(console, recipes.update(folder, kit, sets=sets), dry_run, branch)
+
+
+@click.command(short_help="Add modules to the project.", epilog=_STATUS)
+@click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
+@set_option
+@change_options
+def add(
+    console: Console,
+    names: tuple[str, ...],
+    start: Path,
+    kit_root: Path | None,
+    dry_run: bool,
+    branch: str,
+    sets: tuple[str, ...],
+) -> int:
+    """Add modules, and those that they require."""
+    from greenlane import update as recipes
+
+    folder = recipes.find_project(start)
+    kit = _kit(kit_root)
+    return _change(console, recipes.add(folder, kit, names, sets=sets), dry_run, branch)
+
+
+@click.command(short_help="Take modules out of the project.", epilog=_STATUS)
+@click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
+@change_options
+def remove(
+    console: Console,
+    names: tuple[str, ...],
+    start: Path,
+    kit_root: Path | None,
+    dry_run: bool,
+    branch: str,
+) -> int:
+    """Take modules out. Files of theirs that you edited are left to you as conflicts."""
+    from greenlane import update as recipes
+
+    folder = recipes.find_project(start)
+    kit = _kit(kit_root)
+    return _change(console, recipes.remove(folder, kit, names), dry_run, branch)
+
+
+@click.command("set", short_help="Change answers of the project.", epilog=_STATUS)
+@click.argument("sets", nargs=-1, required=True, metavar="KEY=VALUE...",
+                shell_complete=completes("settings"))  # fmt: skip
+@change_options
+def set_(
+    console: Console,
+    sets: tuple[str, ...],
+    start: Path,
+    kit_root: Path | None,
+    dry_run: bool,
+    branch: str,
+) -> int:
+    """Change answers: `greenlane set region=eu`."""
+    from greenlane import update as recipes
+
+    folder = recipes.find_project(start)
+    kit = _kit(kit_root)
+    return _change(console, recipes.set_answers(folder, kit, sets), dry_run, branch)
+
+
+@click.command(short_help="Bring back files that you deleted.", epilog=_STATUS)
+@click.argument("paths", nargs=-1, required=True)
+@change_options
+def restore(
+    console: Console,
+    paths: tuple[str, ...],
+    start: Path,
+    kit_root: Path | None,
+    dry_run: bool,
+    branch: str,
+) -> int:
+    """Bring back files of the kit that were deleted; PATHS are relative to the project."""
+    from greenlane import update as recipes
+
+    folder = recipes.find_project(start)
+    kit = _kit(kit_root)
+    return _change(console, recipes.restore(folder, kit, paths), dry_run, branch)
+
+
+@click.command(short_help="Put an existing repository under the kit.", epilog=_STATUS)
+@answers_options
+@change_options
+def adopt(
+    console: Console,
+    start: Path,
+    kit_root: Path | None,
+    dry_run: bool,
+    branch: str,
+    **given: Any,
+) -> int:
+    """Add to an existing repository what the kit has and it has not. Its own files stay."""
+    from greenlane import update as recipes
+    from greenlane.answers import resolve
+
+    kit = _kit(kit_root)
+    answers = resolve(kit, **given)
+    return _change(console, recipes.adopt(start, kit, answers), dry_run, branch)
+
+
+@click.command(
+    short_help="What is behind, and what has drifted.",
+    epilog="""\b
+Exit status: 0, or with --check 1 when that is so; 2 on an error.
+  greenlane status --check behind     in CI: is an update waiting?
+  greenlane status --check drifted    in CI: were generated files edited?""",
+)
+@click.option("--check", "checks", multiple=True, type=click.Choice(["behind", "drifted"]),
+              help="Exit with 1 when the project is so; repeatable.")  # fmt: skip
+@project_option
+@kit_option
+@common
+def status(console: Console, checks: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
+    """Show the project's version, what an update would change, and which files were edited."""
+    from greenlane.status import status as status_of
+    from greenlane.update import find_project
+    from greenlane.update_report import show_status, status_data
+
+    state = status_of(find_project(start), _kit(kit_root))
+    if console.as_json:
+        console.document(status_data(state))
+    else:
+        show_status(state, console)
+    found = {"behind": state.behind, "drifted": state.drifted}
+    return int(any(found[check] for check in checks))
+
+
+@click.command(short_help="Your own changes to generated files.")
+@click.argument("paths", nargs=-1)
+@project_option
+@kit_option
+@common
+def diff(console: Console, paths: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
+    """Show the project's changes to generated files, as a patch; of the last commit."""
+    from greenlane.status import diff as diff_of
+    from greenlane.update import find_project
+
+    patch = diff_of(find_project(start), _kit(kit_root), paths)
+    if console.as_json:
+        console.document({"patch": patch})
+    elif patch:
+        console.line(patch.removesuffix("\n"))
+    return 0
+
+
+def _kit(root: Path | None) -> Kit:
+    from greenlane.kit import load_kit
+
+    return load_kit(root)
+
+
+def _change(
+    console: Console, planned: AbstractContextManager[Plan], dry_run: bool, branch: str
+) -> int:
+    from greenlane.update_report import plan_data, show_plan
+
+    with planned as plan:
+        patch = ""
+        if dry_run:
+            plan.check()
+            patch = plan.patch()
+        else:
+            plan.apply(branch)
+        if console.as_json:
+            console.document(plan_data(plan, applied=not dry_run, branch=branch, patch=patch))
+        else:
+            if patch:
+                console.line(patch)
+            show_plan(plan, console, applied=not dry_run, branch=branch)
+        return int(bool(plan.merge.conflicts))
+
+
+def _abort(console: Console, start: Path) -> int:
+    from greenlane import update as recipes
+
+    journal = recipes.abort(start)
+    if console.as_json:
+        console.document({"aborted": journal.command})
+    else:
+        console.line(f"The {journal.command} was undone; everything is as before.")
+    return 0
