@@ -8,6 +8,7 @@ APP_URL is where a rendered repository is served (`uv run just serve`), REPORT_H
 var/reports/evals.html. The pictures land in docs/pictures/.
 """
 
+import contextlib
 import html
 import sys
 import tempfile
@@ -67,17 +68,15 @@ class Terminal:
         while lines and not html.unescape(lines[-1]).strip():
             lines.pop()
         return (
-            "<body style='margin:0;background:#2e3440'><pre id=screen style='margin:0;display:inline-block;"
-            "padding:18px 22px;font:15px/1.35 DejaVu Sans Mono,monospace;color:#d8dee9'>"
+            "<body style='margin:0;background:#2e3440'>"
+            "<pre id=screen style='margin:0;display:inline-block;padding:18px 22px;font:15px/1.35 DejaVu Sans Mono,monospace;color:#d8dee9'>"
             + "\n".join(lines)
             + "</pre>"
         )
 
     def _read(self) -> None:
-        try:
+        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
             self._stream.feed(self._child.read_nonblocking(65536, timeout=0.05))
-        except (pexpect.TIMEOUT, pexpect.EOF):
-            pass
 
 
 def _cell(cell: pyte.screens.Char) -> str:
