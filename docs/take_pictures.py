@@ -69,7 +69,8 @@ class Terminal:
             lines.pop()
         return (
             "<body style='margin:0;background:#2e3440'>"
-            "<pre id=screen style='margin:0;display:inline-block;padding:18px 22px;font:15px/1.35 DejaVu Sans Mono,monospace;color:#d8dee9'>"
+            "<pre id=screen style='margin:0;display:inline-block;"
+            "padding:18px 22px;font:15px/1.35 DejaVu Sans Mono,monospace;color:#d8dee9'>"
             + "\n".join(lines)
             + "</pre>"
         )
