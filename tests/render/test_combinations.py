@@ -106,7 +106,9 @@ def test_all_are_formatted_and_linted(drawn: list[tuple[Answers, Tree]], tmp_pat
         python = {(path, tree[path].content) for path in tree if path.endswith((".py", ".md"))}
         new = {path: tree[path] for path, _ in python - seen}
         folder = tmp_path / str(answers.values["project_name"])
-        write(Tree({**new, "pyproject.toml": tree["pyproject.toml"]}), folder)
+        # Where there is no package `app`, ruff would take its imports for somebody else's.
+        always = {path: tree[path] for path in ("pyproject.toml", "app/__init__.py")}
+        write(Tree({**new, **always}), folder)
         seen |= python
     for command in (["format", "--check"], ["check"]):
         done = tool("ruff", *command, "--no-cache", ".", cwd=tmp_path)
