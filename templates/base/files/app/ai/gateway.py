@@ -75,9 +75,17 @@ class Gateway:
 
         Its cache is its own, and it spends nobody's daily budget. `small`: another classifier.
         """
+        return self._having({**self._caller.models, **models}, small)
+
+    def offline(self) -> "Gateway":
+        """Return a gateway without the models that are called over a network: nothing is spent."""
+        models = self._caller.models.items()
+        return self._having({n: m for n, m in models if not isinstance(m, OpenAIModel)}, None)
+
+    def _having(self, models: Mapping[str, Model], small: Classifier | None) -> "Gateway":
         return Gateway(
             self.config,
-            models={**self._caller.models, **models},
+            models=models,
             classifier=lambda: small or self.classifier,
             prompts=self.prompts,
             knowledge=self.knowledge,

@@ -304,6 +304,14 @@ async def test_none_of_the_labels_means_a_person(make_gateway: Make, endpoint: F
     assert (done.label, done.needs_person, done.route) == ("card_lost", True, "large")
 
 
+async def test_offline_nothing_leaves(make_gateway: Make, endpoint: FakeOpenAI) -> None:
+    gateway = make_gateway().offline()
+    done = await gateway.classify("sort", "unsure", principal=ANNA)
+    assert (done.needs_person, done.route) == (True, "small")
+    assert (await gateway.complete("draft", LOST, principal=ANNA)).route == "local"
+    assert endpoint.calls == []
+
+
 async def test_recordings_stand_for_a_model_and_are_never_passed_over(
     make_gateway: Make, endpoint: FakeOpenAI, prompts: PromptSet, tmp_path
 ) -> None:
