@@ -1,9 +1,9 @@
 """`greenlane` beside Copier and beside the bare copy-and-commit: start-up, and making a project.
 
-    python benchmarks/new.py [--rounds 15]
+    python benchmarks/new.py [--rounds 15] [--strict]
 
 Copier gets the very tree that greenlane renders, as a plain template without a variable: the least
-it can have to do. Exit status 1 when a target is missed.
+it can have to do. With --strict, exit status 1 when a target is missed.
 """
 
 import argparse
@@ -22,13 +22,17 @@ PRESET = "freelancer"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--strict", action="store_true")
+    options = parser.parse_args()
+    rounds = options.rounds
     with tempfile.TemporaryDirectory(prefix="greenlane-bench-") as folder:
         missed = start_up(rounds) + new(Path(folder), rounds)
     print()
     for line in missed:
         print(f"MISSED  {line}")
-    sys.exit(1 if missed else print("every target is met"))
+    if not missed:
+        print("every target is met")
+    sys.exit(1 if missed and options.strict else 0)
 
 
 def start_up(rounds: int) -> list[str]:

@@ -25,6 +25,7 @@ _LOCAL = re.compile(
 _SETTINGS = {
     "core.attributesFile": os.devnull,
     "core.fsmonitor": "false",
+    "core.fsync": "none",  # for the reason that disk.py gives
     "fastimport.unpackLimit": "1",
     "pack.compression": "1",
     "user.useConfigOnly": "true",

@@ -5,6 +5,7 @@ other template. Undefined names are errors.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from greenlane.errors import GreenlaneError
@@ -77,7 +78,9 @@ def render_text(source: str, context: Mapping[str, object], shown: str) -> str:
         raise GreenlaneError(f"{shown}: {_reason(error)}.", "Correct the template.") from None
 
 
+@cache
 def _compiled(source: str, shown: str) -> "Template":
+    # Defaults and conditions are asked for again and again, and compiling takes longest.
     from jinja2 import Template
 
     env = environment()
