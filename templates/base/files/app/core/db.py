@@ -1,5 +1,6 @@
 """The database: one transaction per request or job."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -13,6 +14,9 @@ from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+# How long a writer waits for its turn, in seconds.
+_PATIENCE_S = 10
 
 # The transaction that the current request or job is in: what joins it commits or fails with it.
 current_session: ContextVar[AsyncSession | None] = ContextVar("current_session", default=None)
@@ -64,18 +68,36 @@ class Database:
             event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         reading = self.engine.execution_options(read_only=True)
+        # SQLite has one writer, and who waits for it looks again ever more rarely, up to 0.1 s.
+        # So the writers of a process take turns; only other processes are waited for that way.
+        self._writing = asyncio.Lock() if self.is_sqlite else None
         self._writing_sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._reading_sessions = async_sessionmaker(reading, expire_on_commit=False)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction that may write, and make it the current one."""
-        async with self._writing_sessions() as session, session.begin():
+        async with self._turn(), self._writing_sessions() as session, session.begin():
             token = current_session.set(session)
             try:
                 yield session
             finally:
                 current_session.reset(token)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._writing is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._writing.acquire()
+        except TimeoutError as error:
+            raise TimeoutError("the database was busy, or a transaction opened another") from error
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncSession]:
