@@ -146,7 +146,6 @@ def test_a_mistake_in_a_file_is_a_message(tmp_path: Path, monkeypatch: pytest.Mo
     assert isinstance(result.exception, SystemExit)
 
 
-@pytest.mark.contract
 def test_this_repository_s_prompts_are_locked() -> None:
     if Path("prompts").is_dir():
         locked = Path("prompts.lock").read_text(encoding="utf-8")
