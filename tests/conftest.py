@@ -1,6 +1,7 @@
 """Tiny kits, written inside the test that needs them."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ from hypothesis import settings
 # A busy machine is no reason to fail.
 settings.register_profile("greenlane", deadline=None)
 settings.load_profile("greenlane")
+
+# A shell starts what runs in its background with Ctrl-C ignored, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY: dict[str, str] = {
     "kit.yml": """\
