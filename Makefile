@@ -7,6 +7,9 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
 
+# As pip does: a company's proxy is in the system's certificates, not in those that uv carries.
+export UV_SYSTEM_CERTS ?= true
+
 # Beside the clone, unless DEST says otherwise; never into it.
 START = exec $(VENV)/bin/greenlane start $(NAME) $(if $(DEST),--dest "$(DEST)",--in ..) \
 	$(if $(PRESET),--preset $(PRESET)) $(if $(PORT),--port $(PORT)) \
