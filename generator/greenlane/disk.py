@@ -41,7 +41,10 @@ _HINTS = {
 
 
 def write_new(
-    tree: "Tree", dest: Path, before_rename: Callable[[Path], None] | None = None
+    tree: "Tree",
+    dest: Path,
+    alongside: Callable[[Path], None] | None = None,
+    before_rename: Callable[[Path], None] | None = None,
 ) -> None:
     """Write `tree` to `dest`, a missing or empty folder. See `Tree.write_new`."""
     dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
@@ -50,13 +53,28 @@ def write_new(
         raise GreenlaneError(f"The name {dest.name[:40]}... is too long.", "Choose a shorter name.")
     try:
         with _parent(dest) as parent, _staging(dest, parent) as (name, folder):
-            _write_files(tree, folder)
+            with _in_a_thread(alongside, dest.parent / name):
+                _write_files(tree, folder)
             if before_rename is not None:
                 before_rename(dest.parent / name)
             _like_existing(dest, parent, folder)
             os.rename(name, dest.name, src_dir_fd=parent, dst_dir_fd=parent)
     except OSError as error:
         raise _explained(error, dest) from error
+
+
+@contextmanager
+def _in_a_thread(function: Callable[[Path], None] | None, folder: Path) -> Iterator[None]:
+    """Run `function` beside the body; both have ended when this has. What it raises is raised."""
+    if function is None:
+        yield
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(function, folder)
+        yield
+        running.result()
 
 
 def check_free(dest: Path) -> None:

@@ -38,29 +38,26 @@ class GitError(Exception):
     """git is missing, too old, or refused; the text is its last line."""
 
 
-def first_commit(folder: Path, tree: "Tree", message: str) -> str:
-    """Make `folder`, which holds `tree`, a repository on the branch main with it committed.
+def import_commit(folder: Path, tree: "Tree", message: str) -> str:
+    """Make `folder` a repository on the branch main with `tree` committed; returns the commit's id.
 
-    Returns the id of the commit. The user's name and address are used when git knows them,
-    otherwise a neutral author. Raises GitError, and leaves no half-made .git behind.
+    The files themselves need not be there yet; when they are, `fill_index` ends the work. The
+    user's name and address are used when git knows them, otherwise a neutral author. Raises
+    GitError.
 
     One `git fast-import` takes the tree from memory into one pack: a third of the time of `git
     add` and `git commit`, which write each object to a file of its own. It runs no hook and no
     filter and signs nothing, so the commit holds the very bytes that were rendered.
     """
-    try:
-        _git(folder, "init", "--quiet", "--initial-branch=main", "--template=")
-        stream = _commit_stream(
-            tree, _person(folder, "AUTHOR"), _person(folder, "COMMITTER"), message
-        )
-        _git(folder, "fast-import", "--quiet", "--done", "--depth=0", stdin=stream)
-        _git(folder, "reset", "--quiet")  # fills the index
-        return (folder / ".git/refs/heads/main").read_text().strip()
-    except (GitError, OSError) as error:
-        import shutil
+    _git(folder, "init", "--quiet", "--initial-branch=main", "--template=")
+    stream = _commit_stream(tree, _person(folder, "AUTHOR"), _person(folder, "COMMITTER"), message)
+    _git(folder, "fast-import", "--quiet", "--done", "--depth=0", stdin=stream)
+    return _git(folder, "rev-parse", "HEAD").strip()
 
-        shutil.rmtree(folder / ".git", ignore_errors=True)
-        raise error if isinstance(error, GitError) else GitError(str(error)) from None
+
+def fill_index(folder: Path) -> None:
+    """Let git know the files of `folder` as those of its commit. Raises GitError."""
+    _git(folder, "reset", "--quiet")
 
 
 def _person(folder: Path, role: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,35 +37,61 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
     check_free(dest)
     tree = with_record(render(kit, answers), kit, answers)
     replaces_cwd = dest == Path.cwd()
-    skipped: list[str] = []
-    commit_id: str | None = None
-
-    def first_commit(folder: Path) -> None:
-        nonlocal commit_id
-        message = f"Create the project with {kit.name} {kit.version}"
-        commit_id = _commit(folder, tree, dest, message, skipped)
-
-    tree.write_new(dest, before_rename=first_commit if commit else None)
+    first = _FirstCommit(tree, dest, f"Create the project with {kit.name} {kit.version}")
+    if commit:
+        tree.write_new(dest, alongside=first.import_tree, before_rename=first.fill_index)
+    else:
+        tree.write_new(dest)
     if replaces_cwd:
-        skipped.append("The folder that you are in was replaced: run `cd .` to see the files.")
-    return Created(dest, len(tree), commit_id, skipped)
-
-
-def _commit(folder: Path, tree: "Tree", dest: Path, message: str, skipped: list[str]) -> str | None:
-    from greenlane.git import GitError, first_commit, outer_work_tree
-
-    quoted = shlex.quote(str(dest))
-    if outer := outer_work_tree(dest):
-        skipped.append(
-            f"{dest} is part of the repository {outer}, so it got none of its own. "
-            f"Commit it there: `git -C {shlex.quote(str(outer))} add {quoted}`."
+        first.skipped.append(
+            "The folder that you are in was replaced: run `cd .` to see the files."
         )
-        return None
-    try:
-        return first_commit(folder, tree, message)
-    except GitError as error:
-        skipped.append(
-            f"No first commit was made ({error}). Make it: `cd {quoted} && git init -b main && "
-            "git add -A && git commit -m 'First commit'`."
+    return Created(dest, len(tree), first.commit_id, first.skipped)
+
+
+@dataclass(slots=True)
+class _FirstCommit:
+    """The first commit: made while the files are written, its index filled when they are there.
+
+    What git cannot do becomes an instruction in `skipped`, and no half-made .git is left.
+    """
+
+    tree: "Tree"
+    dest: Path
+    message: str
+    commit_id: str | None = None
+    skipped: list[str] = field(default_factory=list)
+
+    def import_tree(self, folder: Path) -> None:
+        from greenlane.git import GitError, import_commit, outer_work_tree
+
+        if outer := outer_work_tree(self.dest):
+            self.skipped.append(
+                f"{self.dest} is part of the repository {outer}, so it got none of its own. Commit "
+                f"it there: `git -C {shlex.quote(str(outer))} add {shlex.quote(str(self.dest))}`."
+            )
+            return
+        try:
+            self.commit_id = import_commit(folder, self.tree, self.message)
+        except GitError as error:
+            self._give_up(folder, error)
+
+    def fill_index(self, folder: Path) -> None:
+        from greenlane.git import GitError, fill_index
+
+        if self.commit_id is None:
+            return
+        try:
+            fill_index(folder)
+        except GitError as error:
+            self._give_up(folder, error)
+
+    def _give_up(self, folder: Path, reason: Exception) -> None:
+        import shutil
+
+        shutil.rmtree(folder / ".git", ignore_errors=True)
+        self.commit_id = None
+        self.skipped.append(
+            f"No first commit was made ({reason}). Make it: `cd {shlex.quote(str(self.dest))} && "
+            "git init -b main && git add -A && git commit -m 'First commit'`."
         )
-        return None

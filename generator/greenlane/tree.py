@@ -81,15 +81,21 @@ class Tree(Mapping[str, File]):
             folder[name] = None
         return list(_drawn(nested, "", depth))
 
-    def write_new(self, dest: Path, before_rename: Callable[[Path], None] | None = None) -> None:
+    def write_new(
+        self,
+        dest: Path,
+        alongside: Callable[[Path], None] | None = None,
+        before_rename: Callable[[Path], None] | None = None,
+    ) -> None:
         """Write the tree to `dest`, which must be missing or an empty folder: all or nothing.
 
-        `before_rename` gets the temporary folder when all files are in it; what it does there
-        becomes part of the one rename, and if it raises, nothing is left.
+        Both functions get the temporary folder: `alongside` in a thread, while the files are
+        written; `before_rename` when all are there. What they do in it becomes part of the one
+        rename, and if one raises, nothing is left.
         """
         from greenlane.disk import write_new
 
-        write_new(self, dest, before_rename)
+        write_new(self, dest, alongside, before_rename)
 
 
 def _drawn(folder: dict, indent: str, depth: int | None) -> Iterator[str]:
