@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from side_by_side import Contestant, race, remover, report
+from side_by_side import Contestant, check, race, remover, report
 
 BIN = Path(sys.executable).parent
 PRESET = "freelancer"
@@ -82,11 +82,6 @@ def plain_template(tree: Path, template: Path) -> None:
 
 def count(folder: Path) -> int:
     return sum(path.is_file() for path in folder.rglob("*"))
-
-
-def check(target: str, met: bool) -> list[str]:
-    print(f"  {'met   ' if met else 'MISSED'}  {target}")
-    return [] if met else [target]
 
 
 if __name__ == "__main__":

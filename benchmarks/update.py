@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from side_by_side import Contestant, race, report
+from side_by_side import Contestant, check, race, report
 
 from greenlane.kit import built_in_root
 
@@ -192,11 +192,6 @@ def in_a_loop(folder: Path, kit_root: Path, projects: int) -> list[str]:
 def git(folder: Path, *arguments: str) -> None:
     who = ["-c", "user.name=Bench", "-c", "user.email=bench@example.com"]
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def check(target: str, met: bool) -> list[str]:
-    print(f"  {'met   ' if met else 'MISSED'}  {target}")
-    return [] if met else [target]
 
 
 if __name__ == "__main__":
