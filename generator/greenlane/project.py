@@ -33,11 +33,21 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
     from greenlane.record import with_record
     from greenlane.render import render
 
-    dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
-    check_free(dest)
+    check_free(Path(os.path.abspath(dest)))  # noqa: PTH100 - resolve() would follow a link at dest
     tree = with_record(render(kit, answers), kit, answers)
+    return write(tree, dest, f"{kit.name} {kit.version}", commit=commit)
+
+
+def write(
+    tree: "Tree", dest: Path, origin: str, *, tracked: "Tree | None" = None, commit: bool = True
+) -> Created:
+    """Write `tree` to the new folder `dest` and commit it there, or only `tracked` of it.
+
+    `origin` is what it was rendered from. All or nothing, as `create` says.
+    """
+    dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
     replaces_cwd = dest == Path.cwd()
-    first = _FirstCommit(tree, dest, f"Create the project with {kit.name} {kit.version}")
+    first = _FirstCommit(tracked or tree, dest, f"Create the project with {origin}")
     if commit:
         tree.write_new(dest, alongside=first.import_tree, before_rename=first.fill_index)
     else:

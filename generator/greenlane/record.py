@@ -9,7 +9,7 @@ from greenlane.answers import Answers, asked_values
 from greenlane.answers_file import write_answers
 from greenlane.kit import Kit
 from greenlane.quoting import quoted
-from greenlane.tree import EXECUTABLE, File, Tree
+from greenlane.tree import EXECUTABLE, LINK, File, Link, Tree
 
 FOLDER = ".greenlane"
 PROJECT = f"{FOLDER}/project.yml"
@@ -21,12 +21,20 @@ LOCK_FORMAT = 1
 def with_record(tree: Tree, kit: Kit, answers: Answers) -> Tree:
     """The pristine `tree` with the three files that remember how it came about."""
     owners = kit.owners(answers.app, answers.modules)
-    record = {
-        PROJECT: _project(kit, answers),
-        LOCK: _lock(tree, kit, owners),
-        BASELINE: baseline(tree),
-    }
-    return Tree({**tree, **{path: File(content) for path, content in record.items()}})
+    project = _project(kit, answers)
+    record = record_files(tree, project, kit.name, kit.version, owners)
+    return Tree({**tree, **record})
+
+
+def record_files(
+    tree: Tree, project: bytes, name: str, version: str, owners: Mapping[str, str]
+) -> dict[str, File]:
+    """The three files: `project` as it is, the lock and the archive of `tree`.
+
+    `name` and `version` are those of the source, `owners` tell the part that each path is from.
+    """
+    lock = _lock(tree, name, version, owners)
+    return {PROJECT: File(project), LOCK: File(lock), BASELINE: File(baseline(tree))}
 
 
 def _project(kit: Kit, answers: Answers) -> bytes:
@@ -39,7 +47,7 @@ def _project(kit: Kit, answers: Answers) -> bytes:
     return f"# The answers that this repository was made from; updates go by them.\n{text}".encode()
 
 
-def _lock(tree: Tree, kit: Kit, owners: Mapping[str, str]) -> bytes:
+def _lock(tree: Tree, name: str, version: str, owners: Mapping[str, str]) -> bytes:
     """JSON with one line per file, so that git merges it by lines."""
     lines = [
         f"    {quoted(path)}: "
@@ -49,7 +57,7 @@ def _lock(tree: Tree, kit: Kit, owners: Mapping[str, str]) -> bytes:
     text = (
         "{\n"
         f'  "format": {LOCK_FORMAT},\n'
-        f'  "kit": {{"name": {quoted(kit.name)}, "version": {quoted(kit.version)}}},\n'
+        f'  "kit": {{"name": {quoted(name)}, "version": {quoted(version)}}},\n'
         f'  "digest": "{tree.digest()}",\n'
         '  "files": {\n' + ",\n".join(lines) + "\n  }\n}\n"
     )
@@ -61,9 +69,9 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def git_mode(file: File) -> str:
+def git_mode(file: File | Link) -> str:
     """The mode as git writes it in trees."""
-    return "100755" if file.mode == EXECUTABLE else "100644"
+    return {EXECUTABLE: "100755", LINK: "120000"}.get(file.mode, "100644")
 
 
 def baseline(tree: Tree) -> bytes:
@@ -78,6 +86,10 @@ def baseline(tree: Tree) -> bytes:
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path, file in tree.items():
             entry = tarfile.TarInfo(path)
+            if isinstance(file, Link):
+                entry.type, entry.linkname = tarfile.SYMTYPE, file.content.decode()
+                tar.addfile(entry)
+                continue
             entry.size = len(file.content)
             entry.mode = file.mode
             tar.addfile(entry, io.BytesIO(file.content))

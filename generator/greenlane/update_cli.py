@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from greenlane.console import Console
+from greenlane.errors import GreenlaneError
 from greenlane.options import answers_options, common, completes, kit_option
 
 if TYPE_CHECKING:
     from greenlane.kit import Kit
+    from greenlane.sources.protocol import Source
     from greenlane.update import Plan
 
 _STATUS = """\b
@@ -50,11 +52,18 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def trust_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--trust", is_flag=True, help="Run the code of a Copier or Cookiecutter template."
+    )(command)
+
+
 def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every command that changes a project has."""
     for option in (
         click.option("--branch", metavar="NAME", default="", help="Do it on a new branch."),
         click.option("--dry-run", is_flag=True, help="Show the final diff and write nothing."),
+        trust_option,
         project_option,
         kit_option,
     ):
@@ -63,7 +72,7 @@ def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(
-    short_help="Bring the project to the installed kit.",
+    short_help="Bring the project to the installed kit, or to its template's newest version.",
     epilog=f"""\b
 Examples:
   greenlane update --dry-run       the final diff, file by file
@@ -73,6 +82,13 @@ Examples:
 {_STATUS}""",
 )
 @click.option("--abort", is_flag=True, help="Undo the last change that is not committed yet.")
+@click.option(
+    "--to",
+    "ref",
+    metavar="REF",
+    default="",
+    help="A tag, branch or commit of the template; default: its newest release.",
+)
 @set_option
 @change_options
 def update(
@@ -81,10 +97,12 @@ def update(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
     abort: bool,
+    ref: str,
     sets: tuple[str, ...],
 ) -> int:
-    """Merge what the installed kit renders into the project.
+    """Merge what the installed kit, or a newer version of the template, renders into the project.
 
     Your edits, renames and deletions stay. Where both sides changed the same place, git's own
     conflict is left for you, and the commit waits until it is resolved.
@@ -94,8 +112,8 @@ def update(
     if abort:
         return _abort(console, start)
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
-    return _change(console, recipes.update(folder, kit, sets=sets), dry_run, branch)
+    with _source(folder, kit_root, trust=trust, ref=ref) as source:
+        return _change(console, recipes.update(folder, source, sets=sets), dry_run, branch)
 
 
 @click.command(short_help="Add modules to the project.", epilog=_STATUS)
@@ -109,14 +127,15 @@ def add(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
     sets: tuple[str, ...],
 ) -> int:
     """Add modules, and those that they require."""
     from greenlane import update as recipes
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
-    return _change(console, recipes.add(folder, kit, names, sets=sets), dry_run, branch)
+    with _source(folder, kit_root, trust=trust) as source:
+        return _change(console, recipes.add(folder, source, names, sets=sets), dry_run, branch)
 
 
 @click.command(short_help="Take modules out of the project.", epilog=_STATUS)
@@ -129,13 +148,14 @@ def remove(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
 ) -> int:
     """Take modules out. Files of theirs that you edited are left to you as conflicts."""
     from greenlane import update as recipes
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
-    return _change(console, recipes.remove(folder, kit, names), dry_run, branch)
+    with _source(folder, kit_root, trust=trust) as source:
+        return _change(console, recipes.remove(folder, source, names), dry_run, branch)
 
 
 @click.command("set", short_help="Change answers of the project.", epilog=_STATUS)
@@ -149,13 +169,14 @@ def set_(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
 ) -> int:
     """Change answers: `greenlane set region=eu`."""
     from greenlane import update as recipes
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
-    return _change(console, recipes.set_answers(folder, kit, sets), dry_run, branch)
+    with _source(folder, kit_root, trust=trust) as source:
+        return _change(console, recipes.set_answers(folder, source, sets), dry_run, branch)
 
 
 @click.command(short_help="Bring back files that you deleted.", epilog=_STATUS)
@@ -168,13 +189,14 @@ def restore(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
 ) -> int:
     """Bring back files of the kit that were deleted; PATHS are relative to the project."""
     from greenlane import update as recipes
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
-    return _change(console, recipes.restore(folder, kit, paths), dry_run, branch)
+    with _source(folder, kit_root, trust=trust) as source:
+        return _change(console, recipes.restore(folder, source, paths), dry_run, branch)
 
 
 @click.command(short_help="Put an existing repository under the kit.", epilog=_STATUS)
@@ -186,6 +208,7 @@ def adopt(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
     **given: Any,
 ) -> int:
     """Add to an existing repository what the kit has and it has not. Its own files stay."""
@@ -206,16 +229,21 @@ Exit status: 0, or with --check 1 when that is so; 2 on an error.
 )
 @click.option("--check", "checks", multiple=True, type=click.Choice(["behind", "drifted"]),
               help="Exit with 1 when the project is so; repeatable.")  # fmt: skip
+@trust_option
 @project_option
 @kit_option
 @common
-def status(console: Console, checks: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
+def status(
+    console: Console, checks: tuple[str, ...], start: Path, kit_root: Path | None, trust: bool
+) -> int:
     """Show the project's version, what an update would change, and which files were edited."""
     from greenlane.status import status as status_of
     from greenlane.update import find_project
     from greenlane.update_report import show_status, status_data
 
-    state = status_of(find_project(start), _kit(kit_root))
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust) as source:
+        state = status_of(folder, source)
     if console.as_json:
         console.document(status_data(state))
     else:
@@ -226,20 +254,46 @@ def status(console: Console, checks: tuple[str, ...], start: Path, kit_root: Pat
 
 @click.command(short_help="Your own changes to generated files.")
 @click.argument("paths", nargs=-1)
+@trust_option
 @project_option
 @kit_option
 @common
-def diff(console: Console, paths: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
+def diff(
+    console: Console, paths: tuple[str, ...], start: Path, kit_root: Path | None, trust: bool
+) -> int:
     """Show the project's changes to generated files, as a patch; of the last commit."""
     from greenlane.status import diff as diff_of
     from greenlane.update import find_project
 
-    patch = diff_of(find_project(start), _kit(kit_root), paths)
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust) as source:
+        patch = diff_of(folder, source, paths)
     if console.as_json:
         console.document({"patch": patch})
     elif patch:
         console.line(patch.removesuffix("\n"))
     return 0
+
+
+@contextmanager
+def _source(
+    folder: Path, kit_root: Path | None, *, ref: str = "", trust: bool = False
+) -> Iterator[Source | Kit]:
+    """What the project was made from: the kit, or a template."""
+    from greenlane.sources.origin import origin_of
+
+    if (origin := origin_of(folder)) is None:
+        if ref:
+            raise GreenlaneError(
+                "--to is for projects from a Copier or Cookiecutter template.",
+                "A kit's version is that of the installed one, or of --kit FOLDER.",
+            )
+        yield _kit(kit_root)
+        return
+    from greenlane.sources.template import source_of
+
+    with source_of(origin, ref=ref, trust=trust) as source:
+        yield source
 
 
 def _kit(root: Path | None) -> Kit:

@@ -23,9 +23,11 @@ def show_plan(plan: Plan, console: Console, *, applied: bool, branch: str = "") 
     console.line(console.style(_title(plan), "bold"))
     if not plan.changes_anything:
         console.paragraph("Nothing to do: the project is as the kit would have it.")
+        _show_notes(plan, console)
         return
     show_outcomes(plan.merge.outcomes, console)
     _show_answers(plan, console)
+    _show_notes(plan, console)
     if plan.news:
         console.heading("To know")
         for item in plan.news:
@@ -96,6 +98,7 @@ def plan_data(plan: Plan, *, applied: bool, branch: str = "", patch: str = "") -
         "news": [{"version": item.version, "text": item.text} for item in plan.news],
         "new_answers": dict(evolved.new) if evolved else {},
         "dropped_answers": list(evolved.dropped) if evolved else [],
+        "notes": list(plan.notes),
         "refresh": dict(plan.merge.refresh),
         "recovered": plan.recovered,
         "next": [command for command, _ in next_steps(plan)] if applied else [],
@@ -117,14 +120,17 @@ def show_status(state: Status, console: Console) -> None:
     version = state.version
     if state.installed != state.version:
         version += f" {console.symbol('arrow')} {state.installed} is installed"
-    console.pairs(
-        [
+    if state.source:
+        rows = [("template", f"{state.kit} {version}"), ("from", state.source)]
+        if state.volatile:
+            rows.append(("drawn anew", f"{', '.join(state.volatile)} (the project keeps its own)"))
+    else:
+        rows = [
             ("kit", f"{state.kit} {version}"),
             ("application", state.app),
             ("parts", ", ".join(state.modules) or "none"),
-        ],
-        indent=0,
-    )
+        ]
+    console.pairs(rows, indent=0)
     if state.in_progress:
         console.heading(f"The last {state.in_progress} is not committed yet")
         for path in state.unresolved:
@@ -153,6 +159,8 @@ def status_data(state: Status) -> dict[str, Any]:
         "installed": state.installed,
         "app": state.app,
         "modules": list(state.modules),
+        "source": state.source,
+        "volatile": list(state.volatile),
         "behind": state.behind,
         "drifted": state.drifted,
         "files": state.files,
@@ -164,6 +172,11 @@ def status_data(state: Status) -> dict[str, Any]:
         "in_progress": state.in_progress,
         "unresolved": list(state.unresolved),
     }
+
+
+def _show_notes(plan: Plan, console: Console) -> None:
+    for note in plan.notes:
+        console.paragraph(f"{console.symbol('skipped')} {note}", hang=2)
 
 
 def _title(plan: Plan) -> str:
