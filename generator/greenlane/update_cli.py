@@ -11,7 +11,7 @@ import click
 
 from greenlane.console import Console
 from greenlane.errors import GreenlaneError
-from greenlane.options import answers_options, common, completes, kit_option
+from greenlane.options import answers_options, common, completes, from_options, kit_option
 
 if TYPE_CHECKING:
     from greenlane.kit import Kit
@@ -63,7 +63,6 @@ def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--branch", metavar="NAME", default="", help="Do it on a new branch."),
         click.option("--dry-run", is_flag=True, help="Show the final diff and write nothing."),
-        trust_option,
         project_option,
         kit_option,
     ):
@@ -91,6 +90,7 @@ Examples:
 )
 @set_option
 @change_options
+@trust_option
 def update(
     console: Console,
     start: Path,
@@ -120,6 +120,7 @@ def update(
 @click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
 @set_option
 @change_options
+@trust_option
 def add(
     console: Console,
     names: tuple[str, ...],
@@ -141,6 +142,7 @@ def add(
 @click.command(short_help="Take modules out of the project.", epilog=_STATUS)
 @click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
 @change_options
+@trust_option
 def remove(
     console: Console,
     names: tuple[str, ...],
@@ -162,6 +164,7 @@ def remove(
 @click.argument("sets", nargs=-1, required=True, metavar="KEY=VALUE...",
                 shell_complete=completes("settings"))  # fmt: skip
 @change_options
+@trust_option
 def set_(
     console: Console,
     sets: tuple[str, ...],
@@ -182,6 +185,7 @@ def set_(
 @click.command(short_help="Bring back files that you deleted.", epilog=_STATUS)
 @click.argument("paths", nargs=-1, required=True)
 @change_options
+@trust_option
 def restore(
     console: Console,
     paths: tuple[str, ...],
@@ -200,6 +204,7 @@ def restore(
 
 
 @click.command(short_help="Put an existing repository under the kit.", epilog=_STATUS)
+@from_options
 @answers_options
 @change_options
 def adopt(
@@ -208,13 +213,26 @@ def adopt(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
-    trust: bool,
+    source: str | None,
+    origin: dict[str, Any],
     **given: Any,
 ) -> int:
-    """Add to an existing repository what the kit has and it has not. Its own files stay."""
+    """Add to an existing repository what the kit has and it has not. Its own files stay.
+
+    In a project made by Copier or cruft the template and the version that they recorded become its
+    source; no option is needed.
+    """
     from greenlane import update as recipes
     from greenlane.answers import resolve
 
+    kit_asked = kit_root is not None or any(given.values())
+    if source is not None or (not kit_asked and _has_foreign_record(start)):
+        from greenlane.sources.adopting import adopt as adopt_template
+        from greenlane.sources.adopting import origin_for
+
+        found = origin_for(start, source, origin, given)
+        planned = adopt_template(start, found, ref=origin["ref"], trust=origin["trusted"])
+        return _change(console, planned, dry_run, branch)
     kit = _kit(kit_root)
     answers = resolve(kit, **given)
     return _change(console, recipes.adopt(start, kit, answers), dry_run, branch)
@@ -273,6 +291,12 @@ def diff(
     elif patch:
         console.line(patch.removesuffix("\n"))
     return 0
+
+
+def _has_foreign_record(folder: Path) -> bool:
+    from greenlane.sources.adopting import RECORDS
+
+    return any((folder / name).is_file() for name in RECORDS)
 
 
 @contextmanager

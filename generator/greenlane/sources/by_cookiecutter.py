@@ -73,11 +73,10 @@ class Cookiecutter:
             accept_hooks=self._trusted,
             keep_project_on_failure=True,
         )
-        private = {k: v for k, v in job["given"].items() if k[:1] == "_"}
         return {
             "made": os.path.relpath(made, job["out"]),
             "answers": self._asked,
-            "data": private,
+            "data": {k: v for k, v in job["given"].items() if k not in self._asked},
             "questions": list(self._asked),
             "secret": [],
             "new": [key for key in self._asked if key not in self._answers],

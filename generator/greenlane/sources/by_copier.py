@@ -50,9 +50,8 @@ class Copier:
         worker.run_copy()
         answers = worker.answers
         secret = worker.template.secret_questions
-        kept = {
-            key: value for key, value in worker._answers_to_remember().items() if key[:1] != "_"
-        }
+        remembered = worker._answers_to_remember()
+        kept = {key: remembered[key] for key in worker.template.questions_data if key in remembered}
         data = {k: v for k, v in job["given"].items() if k not in kept and k not in secret}
         return {
             "answers": kept,

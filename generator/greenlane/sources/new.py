@@ -49,11 +49,11 @@ def new(
         raise GreenlaneError(
             f"{address.text} is a kit of greenlane.", "Use it with --kit FOLDER in place of --from."
         )
-    given = _given(options)
+    answers = given(options)
     if dest is not None:
         check_free(dest.absolute())
     with TemplateSource(template, kind) as source:
-        job = source.job(version, dest.absolute().name if dest else _PLACEHOLDER, given)
+        job = source.job(version, dest.absolute().name if dest else _PLACEHOLDER, answers)
         if ask:
             from greenlane.sources.asking import ask as ask_all
 
@@ -75,12 +75,12 @@ def new(
     return 0
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The answers of --answers and --set; the file may be the record of another project."""
     for name, shown in (("preset", "--preset"), ("with_parts", "--with")):
         if options.get(name):
             raise GreenlaneError(f"{shown} is for kits, not for templates.", "Leave it out.")
-    given: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if options["file"] is not None:
         from greenlane.manifest import read_manifest
         from greenlane.sources.origin import is_foreign, origin_from
@@ -88,10 +88,10 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
         section = read_manifest(options["file"], str(options["file"]))
         if is_foreign(section):
             recorded = origin_from(section)
-            given = {**recorded.data, **recorded.answers}
+            found = {**recorded.data, **recorded.answers}
         else:
-            given = {key: value for key, value in section.data.items() if key[:1] != "_"}
-    return {**given, **pairs(options["sets"])}
+            found = {key: value for key, value in section.data.items() if key[:1] != "_"}
+    return {**found, **pairs(options["sets"])}
 
 
 def _own_name(kind: str, rendered: Rendered) -> str:

@@ -104,8 +104,8 @@ class TemplateSource:
     """Use it as a context: the process that renders goes at the end."""
 
     def __init__(self, template: Template, kind: str) -> None:
-        self.template = replace(template, kind=kind)
-        self.renderer = Renderer(kind, trusted=self.template.trusted)
+        self.template, self.kind = template, kind
+        self.renderer = Renderer(kind, trusted=template.trusted)
 
     def __enter__(self) -> "TemplateSource":
         return self
@@ -123,7 +123,13 @@ class TemplateSource:
 
     # -- new ---------------------------------------------------------------------------------------
 
-    def job(self, version: Version, folder: str, given: Mapping[str, Any]) -> Job:
+    def job(
+        self,
+        version: Version,
+        folder: str,
+        given: Mapping[str, Any],
+        last: Mapping[str, Any] | None = None,
+    ) -> Job:
         """A rendering of a new project into a folder of that name."""
         template = self.template
         return Job(
@@ -135,6 +141,7 @@ class TemplateSource:
             version=version.name,
             directory=template.directory,
             given=given,
+            last=last or {},
         )
 
     def new(self, job: Job) -> tuple[Tree, Rendered]:
@@ -148,7 +155,7 @@ class TemplateSource:
         origin = record.origin
         if origin is None:
             raise GreenlaneError("The project was made from a kit.", "Leave --from out.")
-        if (origin.kind, origin.source) != (self.template.kind, self.template.address.text):
+        if (origin.kind, origin.source) != (self.kind, self.template.address.text):
             raise GreenlaneError(
                 f"The last commit says that the project is made from {origin.source}, its "
                 f"{PROJECT} says {self.template.address.text}.",
@@ -227,7 +234,7 @@ class TemplateSource:
 
     def _origin(self, job: Job, rendered: Rendered) -> Origin:
         return Origin(
-            kind=self.template.kind,
+            kind=self.kind,
             source=job.source,
             version=job.version,
             folder=job.folder,
