@@ -59,11 +59,12 @@ def adopt(folder: Path, origin: Origin, *, ref: str = "", trust: bool = False) -
 
     `ref` names another version than the recorded one. Nothing but the record is added.
     """
-    address, ref = parse(origin.source, ref or origin.ref or origin.commit)
-    template = Template(address, ref, origin.kind, origin.directory, trusted=trust)
+    address, at = parse(origin.source, ref or origin.commit or origin.ref)
+    template = Template(address, at, origin.kind, origin.directory, trusted=trust)
     with TemplateSource(template, origin.kind) as source:
         version = template.version()
-        template.ref = ref if template.is_branch(ref) else ""
+        followed = ref or origin.ref
+        template.ref = followed if template.is_branch(followed) else ""
         job = source.job(version, origin.folder, {}, last=origin.answers)
         tree, rendered = source.new(job)
 

@@ -18,7 +18,7 @@ from greenlane.report import show_created, show_dry_run, shown_path
 from greenlane.sources.address import parse
 from greenlane.sources.fetch import Version
 from greenlane.sources.renderer import Job, Rendered
-from greenlane.sources.template import Template, TemplateSource, notes, pairs
+from greenlane.sources.template import Template, TemplateSource, check_known, notes, pairs
 from greenlane.tree import Tree
 
 _PLACEHOLDER = "project"
@@ -59,6 +59,7 @@ def new(
 
             job = replace(job, given=ask_all(source, job, console))
         tree, rendered = source.new(job)
+        check_known(options["sets"], rendered)
         dest = (dest or Path(_own_name(kind, rendered))).absolute()
         command = _command(dest, template, version, kind, job, rendered)
         told = [*template.notes, *notes(rendered, trusted=template.trusted)]

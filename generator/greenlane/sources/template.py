@@ -186,7 +186,7 @@ class TemplateSource:
         rendered, *again = self.renderer.render(*jobs)
         after = replace(self._origin(new, rendered), folder=origin.folder)
         known = {**origin.answers, **given}
-        _check_known(change, rendered)
+        check_known(change.sets, rendered)
         if pairs(change.sets).keys() & set(rendered.secret):
             again = []  # a new secret is not to be taken for one that the template drew
         evolved = Carried(
@@ -282,9 +282,10 @@ def pairs(sets: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _check_known(change: Change, rendered: Rendered) -> None:
-    for name in pairs(change.sets):
-        if name not in rendered.questions:
+def check_known(sets: Iterable[str], rendered: Rendered) -> None:
+    """Raise GreenlaneError when one of the `key=value` texts answers no question."""
+    for name in pairs(sets):
+        if name not in rendered.questions and name[:1] != "_":
             raise GreenlaneError(
                 f'No question asks for "{name}".', did_you_mean(name, rendered.questions)
             )
