@@ -10,7 +10,7 @@ from greenlane.errors import GreenlaneError
 
 TRUST = "GREENLANE_TRUST"
 _HOSTS = {"gh": "github.com", "gl": "gitlab.com"}
-_SHORT = re.compile(r"(gh|gl):/?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)")
+_SHORT = re.compile(r"(gh|gl):/?([A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+)")
 _SCP = re.compile(r"(?:[A-Za-z0-9_.-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!//)([^\s]+)")
 _REF = re.compile(r"[A-Za-z0-9_][^\s~^:?*\[\\\x00-\x1f\x7f]*")
 
@@ -58,6 +58,8 @@ def _address(text: str) -> Address:
     if short := _SHORT.fullmatch(text):
         url = f"https://{_HOSTS[short[1]]}/{short[2].removesuffix('.git')}.git"
         return Address(text, url)
+    if text.startswith(("gh:", "gl:")):
+        raise GreenlaneError(f"{text!r} names no repository.", "Write gh:owner/name.")
     plain = text.removeprefix("git+")
     if "://" in plain:
         return _url(text, plain)

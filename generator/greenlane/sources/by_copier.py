@@ -109,8 +109,14 @@ class Copier:
         return found + [f"Jinja extension {name}" for name in extensions]
 
 
-def _ask(questions: list[dict[str, Any]], **_: object) -> dict[str, Any]:
-    raise _Asked(questions[0])
+def _ask(
+    questions: list[dict[str, Any]], answers: dict[str, Any] | None = None, **_: object
+) -> dict[str, Any]:
+    """In place of questionary, which skips a question whose `when` does not hold."""
+    (question,) = questions
+    if not question["when"](answers):
+        return dict(answers or {})
+    raise _Asked(question)
 
 
 def _no_settings() -> Any:

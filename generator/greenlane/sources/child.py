@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
+from greenlane.sources import fence
+
 CPU_SECONDS = 60
 MEMORY_BYTES = 3 << 30
 FILE_BYTES = 64 << 20
@@ -35,12 +37,10 @@ def main() -> None:
     if not trusted:
         _limit()
     library = _library(kind, trusted)
-    from greenlane.sources.fence import put_up
-
-    put_up(folder, trusted=trusted)
+    fence.put_up(folder, trusted=trusted)
     for line in requests:
         request = json.loads(line)
-        print(json.dumps(_served(library, request)), file=answers, flush=True)
+        print(json.dumps(_served(library, request, trusted)), file=answers, flush=True)
 
 
 def _library(kind: str, trusted: bool) -> Library:
@@ -67,27 +67,32 @@ def _limit() -> None:
             resource.setrlimit(what, (most, most))
 
 
-def _served(library: Library, request: dict[str, Any]) -> Any:
+def _served(library: Library, request: dict[str, Any], trusted: bool) -> Any:
     if request["do"] == "ask":
         return _told(library.ask, request["job"])
+
+    def render(job: dict[str, Any]) -> dict[str, Any]:
+        if not trusted:
+            fence.only(job["out"])
+        return library.render(job)
+
     *others, last = request["jobs"]
-    forks = [(_fork(library, job), job) for job in others]
-    results = [_told(library.render, last)]
+    forks = [(_fork(render, job), job) for job in others]
+    results = [_told(render, last)]
     for child, job in reversed(forks):
         _, status = os.waitpid(child, 0)
         results.insert(0, _result_of(status, job))
     return results
 
 
-def _fork(library: Library, job: dict[str, Any]) -> int:
-    from greenlane.sources.fence import opened
-
-    with opened():
+def _fork(render: Any, job: dict[str, Any]) -> int:
+    with fence.opened():
         child = os.fork()
     if child == 0:
         try:
-            told = json.dumps(_told(library.render, job))
-            Path(job["result"]).write_text(told)
+            told = json.dumps(_told(render, job))
+            with fence.opened():
+                Path(job["result"]).write_text(told)
         finally:
             os._exit(0)
     return child

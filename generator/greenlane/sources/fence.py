@@ -13,8 +13,12 @@ from contextlib import contextmanager
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _MOVES = {"os.rename": (0, 1), "os.link": (0, 1), "shutil.move": (0, 1)}
 _CHANGES = frozenset(
-    ["os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.chmod", "os.chown", "os.chflags", "os.lchmod", "os.setxattr", "os.removexattr", "os.mkfifo", "os.mknod", "os.utime", "shutil.rmtree", "tempfile.mkstemp", "tempfile.mkdtemp"]
-)  # fmt: skip
+    """
+    os.mkdir os.rmdir os.remove os.truncate os.chmod os.chown os.chflags os.lchmod os.setxattr
+    os.removexattr os.utime shutil.rmtree tempfile.mkstemp tempfile.mkdtemp
+    """.split()  # noqa: SIM905
+)
+_LISTS = frozenset(["os.listdir", "os.scandir", "os.walk", "glob.glob", "os.listxattr"])
 _NEVER = (
     "subprocess.Popen os.system os.exec os.fork os.forkpty os.posix_spawn os.spawn os.startfile "
     "os.kill os.killpg pty.spawn ctypes. socket. winreg. urllib. ftplib. http. smtplib. signal."
@@ -22,6 +26,13 @@ _NEVER = (
 _READABLE = ("/dev/null", "/dev/urandom", "/usr/share/zoneinfo", "/etc/localtime")
 
 _open = False
+_writable: tuple[str, ...] = ()
+
+
+def only(*folders: str) -> None:
+    """From now on nothing but these folders can be written."""
+    global _writable
+    _writable = tuple(os.path.realpath(folder) for folder in folders)
 
 
 @contextmanager
@@ -40,9 +51,9 @@ def put_up(folder: str, *, trusted: bool) -> None:
 
     Trusted code may read everything and start processes, which are free of the fence.
     """
-    writable = (os.path.realpath(folder),)
+    only(folder)
     python = (sys.prefix, sys.base_prefix, sys.exec_prefix, *filter(None, sys.path), *_READABLE)
-    readable = (*writable, *(os.path.realpath(path) for path in python))
+    readable = tuple(os.path.realpath(path) for path in (folder, *python))
     never = tuple(_NEVER.split())
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -53,16 +64,18 @@ def put_up(folder: str, *, trusted: bool) -> None:
             if not isinstance(path, str | bytes | os.PathLike):
                 return
             if isinstance(flags, int) and flags & _WRITES:
-                _check(path, writable, "write")
+                _check(path, _writable, "write")
             elif not trusted:
                 _check(path, readable, "read")
         elif event in _CHANGES:
-            _check_at(arguments, writable)
+            _check_at(arguments, _writable)
         elif event == "os.symlink":
-            _check(arguments[1], writable, "write", follow=False)
+            _check(arguments[1], _writable, "write", follow=False)
         elif event in _MOVES:
             for position in _MOVES[event]:
-                _check(arguments[position], writable, "write", follow=False)
+                _check(arguments[position], _writable, "write", follow=False)
+        elif event in _LISTS and not trusted:
+            _check(arguments[0], readable, "list")
         elif not trusted and event.startswith(never):
             raise PermissionError(f"a template may not use {event}")
 

@@ -1,7 +1,7 @@
 """Getting a template: its commits from a folder or a URL, and the files of one of them.
 
-git takes only https, ssh and files, asks nothing, fetches no submodules, and runs no hook or filter:
-files are written by a repository of our own, which sees the template's objects and nothing else.
+git takes only https, ssh and files, asks nothing, fetches no submodules, and runs no hook and no
+filter: files are written by a repository of our own, which sees the template's objects only.
 """
 
 import hashlib

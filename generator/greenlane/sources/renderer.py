@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,8 +51,9 @@ class Job:
 class Rendered:
     """What came of a job.
 
-    `made` is the name of the folder that it made. `ignored` are paths that git is to ignore by what the template says. `skipped` is code of the
-    template that was not run, `ran` that was. `questions` are the names of all.
+    `made` is the name of the folder that it made, `ignored` are paths that its .gitignore names.
+    `questions` are the names of all, `new` of those that were answered with their defaults.
+    `skipped` is code of the template that was not run, `ran` that was.
     """
 
     tree: Tree
@@ -135,10 +137,11 @@ class Renderer:
             raise self._failed(told)
         out = Path(job["out"])
         made = told.get("made", "")
-        if made and (made != os.path.basename(made) or made in {".", ".."}):
+        strays = sorted({path.name for path in out.iterdir()} - {made}) if made else []
+        if "/" in made or made in {".", ".."} or strays:
             raise GreenlaneError(
-                f"The template writes its project to {made!r}.",
-                "Nothing was written. Choose a name without slashes.",
+                f"The template writes outside its project: {', '.join(strays) or made!r}.",
+                "Nothing was written. Are there slashes in a name?",
             )
         tree = collected(out / made, own_git=self.trusted)
         return Rendered(
@@ -212,24 +215,16 @@ class Renderer:
             if pipe is not None:
                 pipe.close()
         if self._process.poll() is None:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self._process.wait()
 
 
 _NEEDS_CODE = frozenset(
-    [
-        "TemplateAssertionError",
-        "UndefinedError",
-        "UndefinedVariableInTemplate",
-        "TemplateSyntaxError",
-        "UserMessageError",
-        "UnknownExtension",
-        "SecurityError",
-        "TemplateRuntimeError",
-    ]
+    """
+    TemplateAssertionError TemplateSyntaxError TemplateRuntimeError UndefinedError UserMessageError
+    UndefinedVariableInTemplate UnknownExtension
+    """.split()  # noqa: SIM905
 )
 
 

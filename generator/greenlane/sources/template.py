@@ -40,6 +40,8 @@ class Template:
     _written: int = 0
 
     def __post_init__(self) -> None:
+        if self.directory and (problem := path_danger(self.directory)):
+            raise GreenlaneError(f"The directory {self.directory!r} {problem}.", "")
         folder = self.address.folder
         if folder is None or is_repository(folder):
             self._commits = Commits(self.address)
@@ -262,6 +264,7 @@ def notes(rendered: Rendered, *, trusted: bool) -> Iterator[str]:
 
 def source_of(origin: Origin, *, ref: str = "", trust: bool = False) -> TemplateSource:
     """The source of an existing project, at `ref` or else at what the project follows."""
+    parse(origin.source, origin.ref)  # whoever wrote the record may have meant harm
     address, ref = parse(origin.source, ref)
     template = Template(address, ref, origin.kind, origin.directory, trusted=trust)
     if not ref and template.is_branch(origin.ref):
