@@ -42,7 +42,9 @@ token:
   secret: true
   default: none
 """,
-    "template/README.md.jinja": "# {{ name }}\n\n{{ license }} {{ python|join(' ') }} {{ limits.cpu }}\n",
+    "template/README.md.jinja": (
+        "# {{ name }}\n\n{{ license }} {{ python|join(' ') }} {{ limits.cpu }}\n"
+    ),
     "template/src/{{ package }}/__init__.py.jinja": 'NAME = "{{ name }}"\n',
     "template/docs/index.md.jinja": "Docs of {{ name }} in {{ theme }}, for {{ _folder_name }}\n",
     "template/run.sh": "#!/bin/sh\necho run\n",
@@ -69,7 +71,9 @@ COOKIECUTTER: dict[str, str | bytes | Path] = {
 }
 """,
     "{{cookiecutter.slug}}/README.md": "# {{ cookiecutter.name }}\n{{ cookiecutter.__shout }}\n",
-    "{{cookiecutter.slug}}/LICENSE": "{{ cookiecutter.license }} {{ cookiecutter.people.ada.role }}\n",
+    "{{cookiecutter.slug}}/LICENSE": (
+        "{{ cookiecutter.license }} {{ cookiecutter.people.ada.role }}\n"
+    ),
     "{{cookiecutter.slug}}/raw/keep.txt": "{{ not.rendered }}\n",
     "{{cookiecutter.slug}}/page.html": "{{ neither }}\n",
     "{{cookiecutter.slug}}/windows.txt": "a {{ cookiecutter.slug }}\r\nb\r\n",

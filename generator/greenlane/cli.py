@@ -62,7 +62,8 @@ Examples:
 @answers_options
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: take the defaults.")
 @click.option("--dry-run", is_flag=True, help="Show the tree and write nothing.")
-@click.option("--no-git", is_flag=True, help="Make no git repository and no first commit.")
+@click.option("--no-git", is_flag=True, envvar="GREENLANE_NO_GIT",
+              help="Make no git repository and no first commit.")  # fmt: skip
 @click.option("--setup", "set_up", is_flag=True, help="Also install, set up and run the gates.")
 @kit_option
 @common

@@ -22,7 +22,7 @@ def show_plan(plan: Plan, console: Console, *, applied: bool, branch: str = "") 
         console.paragraph(f"{console.symbol('skipped')} {plan.recovered}", hang=2)
     console.line(console.style(_title(plan), "bold"))
     if not plan.changes_anything:
-        console.paragraph("Nothing to do: the project is as the kit would have it.")
+        console.paragraph("Nothing to do: the project is as its source would have it.")
         _show_notes(plan, console)
         return
     show_outcomes(plan.merge.outcomes, console)
@@ -118,8 +118,10 @@ def outcome_data(outcome: Outcome) -> dict[str, str]:
 def show_status(state: Status, console: Console) -> None:
     """Version, what an update would change, and what is not as it was rendered."""
     version = state.version
+    newest = "the template's newest version" if state.source else "the installed kit"
     if state.installed != state.version:
-        version += f" {console.symbol('arrow')} {state.installed} is installed"
+        what = f"{state.installed} is there" if state.source else f"{state.installed} is installed"
+        version += f" {console.symbol('arrow')} {what}"
     if state.source:
         rows = [("template", f"{state.kit} {version}"), ("from", state.source)]
         if state.volatile:
@@ -136,13 +138,14 @@ def show_status(state: Status, console: Console) -> None:
         for path in state.unresolved:
             console.line(f"  {console.style('conflict', 'red')}  {path}")
         console.paragraph("Commit it, or undo it: `greenlane update --abort`.", indent=2)
-    console.heading("Behind" if state.behind else "Up to date with the installed kit")
+    console.heading("Behind" if state.behind else f"Up to date with {newest}")
     if state.blocked:
         console.paragraph(f"An update needs something first: {state.blocked}", indent=2)
     elif state.behind:
         counts = Counter(state.pending.values())
         told = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
-        console.paragraph(f"The installed kit renders differently: {told or 'nothing'}.", indent=2)
+        subject = newest[0].upper() + newest[1:]
+        console.paragraph(f"{subject} renders differently: {told or 'nothing'}.", indent=2)
         console.command("greenlane update --dry-run")
     title = f"Drifted since {state.version}: {len(state.drift)} of {state.files} files"
     console.heading(title if state.drift else f"As rendered by {state.version}")

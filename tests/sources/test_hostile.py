@@ -1,4 +1,4 @@
-"""Templates that mean harm: nothing is written outside, nothing is run, a clear error at the end."""
+"""Templates that mean harm: nothing is written outside, nothing is run, errors are clear."""
 
 import os
 from pathlib import Path
@@ -181,7 +181,7 @@ ESCAPES = [
     "{{ '{0.__class__.__init__.__globals__}'.format(self) }}",
     "{{ ''|attr('format')|attr('__self__')|attr('__class__') }}",
     "{{ ('{0.__class__}'|attr('format'))('').mro }}",
-    "{% set f = '{0.__class__.__base__}'.format %}{{ [''] | map(f) | list | first | int(base=99) }}",
+    "{% set f = '{0.__class__}'.format %}{{ [''] | map(f) | list | first | int(base=99) }}",
     "{{ namespace.__init__.__globals__ }}",
     "{{ ''['__cla' ~ 'ss__'].mro() }}",
     "{{ joiner|attr('\\x5f\\x5finit\\x5f\\x5f')|attr('\\x5f\\x5fglobals\\x5f\\x5f') }}",

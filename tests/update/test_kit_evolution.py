@@ -14,6 +14,7 @@ import pytest
 from greenlane.answers import resolve
 from greenlane.console import Console
 from greenlane.errors import GreenlaneError
+from greenlane.evolution import Evolved
 from greenlane.kit import Kit, built_in_root, load_kit
 from greenlane.project import create
 from greenlane.render import render
@@ -112,7 +113,7 @@ def test_a_project_of_an_earlier_kit_comes_along(lived_in: Project, current: Kit
     lived_in.commit("Update")
     with update(lived_in.path, current) as plan:
         assert not plan.changes_anything
-        assert plan.evolved is not None
+        assert isinstance(plan.evolved, Evolved)
         pristine = render(current, plan.evolved.answers)
     touched = {"README.md", ".env.example", ".gitignore", PULL_REQUEST, "AGENTS.md"}
     for path in pristine.keys() - touched:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cookiecutter.extensions  # before the fence stands
 import cookiecutter.prompt as prompt
 import cookiecutter.utils as utils
 from cookiecutter.environment import ExtensionLoaderMixin
@@ -46,11 +45,13 @@ class Cookiecutter:
         self._interactive = False
         self._outdated: set[str] = set()
         if not trusted:
-            utils.StrictEnvironment = _Sandbox
-        prompt.read_user_variable = self._variable
-        prompt.read_user_choice = self._choice
-        prompt.read_user_yes_no = self._yes_no
-        prompt.read_user_dict = self._dict
+            vars(utils)["StrictEnvironment"] = _Sandbox
+        vars(prompt).update(
+            read_user_variable=self._variable,
+            read_user_choice=self._choice,
+            read_user_yes_no=self._yes_no,
+            read_user_dict=self._dict,
+        )
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any]:
         self._begin(job, interactive=True)
@@ -109,7 +110,7 @@ class Cookiecutter:
         if values:
             values.update(prompt.prompt_for_config(context, no_input=False))
         values["_template"] = job["source"]
-        values["_output_dir"] = os.path.abspath(job["out"])
+        values["_output_dir"] = job["out"]
         values["_repo_dir"] = str(folder)
         values["_checkout"] = job["ref"] or None
         return folder, context

@@ -28,10 +28,9 @@ class Copier:
     def __init__(self, trusted: bool) -> None:
         self._trusted = trusted
         if not trusted:
-            library.SandboxedEnvironment = _Sandbox
-        library.unsafe_prompt = _ask
-        # Of the destination, which is no repository; it would be asked about for every file.
-        library.is_git_available = lambda: False
+            vars(library)["SandboxedEnvironment"] = _Sandbox
+        # git is asked about every file of the destination, which is no repository.
+        vars(library).update(unsafe_prompt=_ask, is_git_available=lambda: False)
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any]:
         worker = self._worker(job, defaults=False)

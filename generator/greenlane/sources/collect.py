@@ -38,7 +38,7 @@ def folder_size(folder: Path) -> tuple[int, int]:
         for name in names:
             count += 1
             try:
-                size += os.lstat(os.path.join(parent, name)).st_size
+                size += os.lstat(f"{parent}/{name}").st_size
             except OSError:
                 continue
     return count, size
@@ -89,8 +89,8 @@ def _file(name: str, inside: int, mode: int) -> File:
 
 
 def _link(target: str, path: str, root: str) -> Link:
-    real = os.path.realpath(os.path.join(root, os.path.dirname(path), target))
-    if os.path.isabs(target) or (real != root and not real.startswith(root + os.sep)):
+    real = os.path.realpath(Path(root, path).parent / target)
+    if target.startswith("/") or (real != root and not real.startswith(root + os.sep)):
         raise _refused(path, f"is a symbolic link to {target!r}, out of the project")
     try:
         return Link(target.encode())

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _MOVES = {"os.rename": (0, 1), "os.link": (0, 1), "shutil.move": (0, 1)}
@@ -85,7 +86,7 @@ def put_up(folder: str, *, trusted: bool) -> None:
 def _check_at(arguments: tuple[object, ...], roots: tuple[str, ...]) -> None:
     path, folder = arguments[0], arguments[-1]
     if isinstance(folder, int) and folder >= 0 and isinstance(path, str) and path[:1] != "/":
-        path = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
+        path = Path(f"/proc/self/fd/{folder}").readlink() / path
     _check(path, roots, "write", follow=False)
 
 
@@ -95,7 +96,7 @@ def _check(path: object, roots: tuple[str, ...], verb: str, *, follow: bool = Tr
     name = os.fsdecode(path)
     if name == "/dev/null":
         return
-    folder, base = os.path.split(os.path.abspath(name))
-    real = os.path.realpath(name) if follow else os.path.join(os.path.realpath(folder), base)
+    folder, base = os.path.split(os.path.abspath(name))  # noqa: PTH100 - links are looked at next
+    real = os.path.realpath(name) if follow else f"{os.path.realpath(folder)}/{base}"
     if not any(real == root or real.startswith(root + "/") for root in roots):
         raise PermissionError(f"a template may not {verb} {name}")

@@ -215,8 +215,8 @@ def check_links(folder: Path) -> None:
     root = os.path.realpath(folder)
     for parent, folders, files in os.walk(root):
         for name in (*folders, *files):
-            path = os.path.join(parent, name)
-            if os.path.islink(path):
+            path = Path(parent, name)
+            if path.is_symlink():
                 target = os.path.realpath(path)
                 if target != root and not target.startswith(root + os.sep):
                     raise GreenlaneError(

@@ -42,7 +42,8 @@ def new(
     """
     started = time.monotonic()
     address, ref = parse(text, origin["ref"])
-    template = Template(address, **{**origin, "ref": ref})
+    kind, directory = origin["kind"], origin["directory"]
+    template = Template(address, ref, kind, directory, trusted=origin["trusted"])
     version = template.version()
     kind = template.kind_of(version)
     if kind == "kit":

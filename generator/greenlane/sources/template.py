@@ -35,9 +35,9 @@ class Template:
     kind: str = ""
     directory: str = ""
     trusted: bool = False
-    notes: list[str] = field(default_factory=list)
-    _commits: Commits | None = None
-    _written: int = 0
+    notes: list[str] = field(default_factory=list, init=False)
+    _commits: Commits | None = field(default=None, init=False)
+    _written: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.directory and (problem := path_danger(self.directory)):
