@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from greenlane.answers import Answers, asked_values
 from greenlane.answers_file import write_answers
 from greenlane.kit import Kit
+from greenlane.location import FOLDER, PROJECT
 from greenlane.quoting import quoted
 from greenlane.tree import EXECUTABLE, LINK, File, Link, Tree
 
-FOLDER = ".greenlane"
-PROJECT = f"{FOLDER}/project.yml"
 LOCK = f"{FOLDER}/lock.json"
 BASELINE = f"{FOLDER}/baseline.tar"
 LOCK_FORMAT = 1

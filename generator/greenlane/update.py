@@ -4,7 +4,6 @@ Each is one three-way merge with other answers, and gives a Plan: look at it, th
 not. Nothing is written before that, except that a change cut short by a crash is tidied up.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from greenlane.errors import GreenlaneError, did_you_mean
 from greenlane.evolution import Carried
 from greenlane.journal import Journal, desk_of, has_journal, is_locked_by_us
 from greenlane.kit import Kit, News
+from greenlane.location import FOLDER, PROJECT
 from greenlane.merge import Merge, merge
 from greenlane.reading import Record, read_record
-from greenlane.record import FOLDER, PROJECT, with_record
+from greenlane.record import with_record
 from greenlane.repository import Objects, Repository, explained, open_repository
 from greenlane.scratch import Scratch
 from greenlane.sources.protocol import Change, Files, Source
@@ -88,18 +88,6 @@ class Plan:
                 message=_with_conflicts(self.message, self.merge),
                 branch=branch,
             )
-
-
-def find_project(start: Path) -> Path:
-    """The folder of the project that `start` lies in."""
-    start = Path(os.path.abspath(start))  # noqa: PTH100 - the user's own spelling, links and all
-    for folder in (start, *start.parents):
-        if (folder / PROJECT).is_file():
-            return folder
-    raise GreenlaneError(
-        f"{start} is not in a greenlane project: there is no {PROJECT} here or above.",
-        "Go to the project's folder. `greenlane adopt` puts an existing repository under a kit.",
-    )
 
 
 @contextmanager

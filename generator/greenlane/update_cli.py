@@ -11,6 +11,7 @@ import click
 
 from greenlane.console import Console
 from greenlane.errors import GreenlaneError
+from greenlane.location import find_project
 from greenlane.options import answers_options, common, completes, from_options, kit_option
 
 if TYPE_CHECKING:
@@ -107,12 +108,12 @@ def update(
     Your edits, renames and deletions stay. Where both sides changed the same place, git's own
     conflict is left for you, and the commit waits until it is resolved.
     """
-    from greenlane import update as recipes
-
     if abort:
         return _abort(console, start)
-    folder = recipes.find_project(start)
+    folder = find_project(start)
     with _source(folder, kit_root, trust=trust, ref=ref) as source:
+        from greenlane import update as recipes
+
         return _change(console, recipes.update(folder, source, sets=sets), dry_run, branch)
 
 
@@ -132,10 +133,10 @@ def add(
     sets: tuple[str, ...],
 ) -> int:
     """Add modules, and those that they require."""
-    from greenlane import update as recipes
-
-    folder = recipes.find_project(start)
+    folder = find_project(start)
     with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
+
         return _change(console, recipes.add(folder, source, names, sets=sets), dry_run, branch)
 
 
@@ -153,10 +154,10 @@ def remove(
     trust: bool,
 ) -> int:
     """Take modules out. Files of theirs that you edited are left to you as conflicts."""
-    from greenlane import update as recipes
-
-    folder = recipes.find_project(start)
+    folder = find_project(start)
     with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
+
         return _change(console, recipes.remove(folder, source, names), dry_run, branch)
 
 
@@ -175,10 +176,10 @@ def set_(
     trust: bool,
 ) -> int:
     """Change answers: `greenlane set region=eu`."""
-    from greenlane import update as recipes
-
-    folder = recipes.find_project(start)
+    folder = find_project(start)
     with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
+
         return _change(console, recipes.set_answers(folder, source, sets), dry_run, branch)
 
 
@@ -196,10 +197,10 @@ def restore(
     trust: bool,
 ) -> int:
     """Bring back files of the kit that were deleted; PATHS are relative to the project."""
-    from greenlane import update as recipes
-
-    folder = recipes.find_project(start)
+    folder = find_project(start)
     with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
+
         return _change(console, recipes.restore(folder, source, paths), dry_run, branch)
 
 
@@ -255,13 +256,13 @@ def status(
     console: Console, checks: tuple[str, ...], start: Path, kit_root: Path | None, trust: bool
 ) -> int:
     """Show the project's version, what an update would change, and which files were edited."""
-    from greenlane.status import status as status_of
-    from greenlane.update import find_project
-    from greenlane.update_report import show_status, status_data
-
     folder = find_project(start)
     with _source(folder, kit_root, trust=trust) as source:
+        from greenlane.status import status as status_of
+
         state = status_of(folder, source)
+    from greenlane.update_report import show_status, status_data
+
     if console.as_json:
         console.document(status_data(state))
     else:
@@ -280,11 +281,10 @@ def diff(
     console: Console, paths: tuple[str, ...], start: Path, kit_root: Path | None, trust: bool
 ) -> int:
     """Show the project's changes to generated files, as a patch; of the last commit."""
-    from greenlane.status import diff as diff_of
-    from greenlane.update import find_project
-
     folder = find_project(start)
     with _source(folder, kit_root, trust=trust) as source:
+        from greenlane.status import diff as diff_of
+
         patch = diff_of(folder, source, paths)
     if console.as_json:
         console.document({"patch": patch})
@@ -314,9 +314,9 @@ def _source(
             )
         yield _kit(kit_root)
         return
-    from greenlane.sources.template import source_of
+    from greenlane.sources.opening import opened
 
-    with source_of(origin, ref=ref, trust=trust) as source:
+    with opened(origin, ref=ref, trust=trust) as source:
         yield source
 
 

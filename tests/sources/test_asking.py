@@ -10,6 +10,7 @@ from greenlane.console import Console
 from greenlane.prompts import Back, Check, Option
 from greenlane.sources.address import parse
 from greenlane.sources.asking import ask
+from greenlane.sources.renderer import Renderer
 from greenlane.sources.template import Template, TemplateSource
 from samples_of_others import COOKIECUTTER, COPIER
 from sources_support import Templates
@@ -79,7 +80,9 @@ class Script:
 def asked(root: Path, script: Script, **given: Any) -> dict[str, Any]:
     template = Template(parse(str(root))[0])
     version = template.version()
-    with TemplateSource(template, template.kind_of(version)) as source:
+    kind = template.kind_of(version)
+    with Renderer(kind, trusted=False) as renderer:
+        source = TemplateSource(template, kind, renderer)
         job = source.job(version, "app", given)
         return ask(source, job, Console(stdout=StringIO()), script)
 

@@ -10,10 +10,11 @@ from typing import Any
 from greenlane.errors import GreenlaneError
 from greenlane.manifest import MANIFEST_BYTES, read_manifest, read_regular_file
 from greenlane.repository import Repository
-from greenlane.sources.address import parse
+from greenlane.sources.address import is_trusted, parse
 from greenlane.sources.new import given
 from greenlane.sources.origin import Origin
 from greenlane.sources.protocol import Files
+from greenlane.sources.renderer import Renderer
 from greenlane.sources.template import Template, TemplateSource, notes
 from greenlane.update import Plan, adopted
 
@@ -60,8 +61,9 @@ def adopt(folder: Path, origin: Origin, *, ref: str = "", trust: bool = False) -
     `ref` names another version than the recorded one. Nothing but the record is added.
     """
     address, at = parse(origin.source, ref or origin.commit or origin.ref)
-    template = Template(address, at, origin.kind, origin.directory, trusted=trust)
-    with TemplateSource(template, origin.kind) as source:
+    template = Template(address, at, origin.kind, origin.directory)
+    with Renderer(origin.kind, trusted=trust or is_trusted(address)) as renderer:
+        source = TemplateSource(template, origin.kind, renderer)
         version = template.version()
         followed = ref or origin.ref
         template.ref = followed if template.is_branch(followed) else ""
@@ -71,7 +73,7 @@ def adopt(folder: Path, origin: Origin, *, ref: str = "", trust: bool = False) -
         def sides(_: Repository) -> tuple[Files, Files]:
             return rendered.tree, tree
 
-        told = tuple(notes(rendered, trusted=template.trusted))
+        told = tuple(notes(rendered))
         name = f"{source.name} {version.name}"
         with adopted(folder, name, version.name, sides, told) as plan:
             yield plan

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cookiecutter.extensions  # noqa: F401 - loaded before the fence stands
 import cookiecutter.prompt as prompt
 import cookiecutter.utils as utils
 from cookiecutter.environment import ExtensionLoaderMixin

@@ -15,9 +15,9 @@ from greenlane.disk import check_free
 from greenlane.errors import GreenlaneError
 from greenlane.project import Created, write
 from greenlane.report import show_created, show_dry_run, shown_path
-from greenlane.sources.address import parse
+from greenlane.sources.address import is_trusted, parse
 from greenlane.sources.fetch import Version
-from greenlane.sources.renderer import Job, Rendered
+from greenlane.sources.renderer import Job, Rendered, Renderer
 from greenlane.sources.template import Template, TemplateSource, check_known, notes, pairs
 from greenlane.tree import Tree
 
@@ -43,7 +43,7 @@ def new(
     started = time.monotonic()
     address, ref = parse(text, origin["ref"])
     kind, directory = origin["kind"], origin["directory"]
-    template = Template(address, ref, kind, directory, trusted=origin["trusted"])
+    template = Template(address, ref, kind, directory)
     version = template.version()
     kind = template.kind_of(version)
     if kind == "kit":
@@ -53,7 +53,8 @@ def new(
     answers = given(options)
     if dest is not None:
         check_free(dest.absolute())
-    with TemplateSource(template, kind) as source:
+    with Renderer(kind, trusted=origin["trusted"] or is_trusted(address)) as renderer:
+        source = TemplateSource(template, kind, renderer)
         job = source.job(version, dest.absolute().name if dest else _PLACEHOLDER, answers)
         if ask:
             from greenlane.sources.asking import ask as ask_all
@@ -63,7 +64,7 @@ def new(
         check_known(options["sets"], rendered)
         dest = (dest or Path(_own_name(kind, rendered))).absolute()
         command = _command(dest, template, version, kind, job, rendered)
-        told = [*template.notes, *notes(rendered, trusted=template.trusted)]
+        told = [*template.notes, *notes(rendered)]
         if dry_run:
             return _dry_run(console, tree, dest, command, told)
         check_free(dest)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from greenlane.errors import GreenlaneError
+from greenlane.location import PROJECT
 from greenlane.manifest import Section, read_manifest
 from greenlane.quoting import quoted
 
-PROJECT = ".greenlane/project.yml"
 KINDS = ("copier", "cookiecutter")
 _TEXTS = ("source", "ref", "commit", "version", "folder", "directory")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")

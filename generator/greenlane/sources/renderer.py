@@ -51,14 +51,14 @@ class Job:
 class Rendered:
     """What came of a job.
 
-    `made` is the name of the folder that it made, `ignored` are paths that its .gitignore names.
+    `made` is the name of the folder that it made, `place` where that is for now.
     `questions` are the names of all, `new` of those that were answered with their defaults.
     `skipped` is code of the template that was not run, `ran` that was.
     """
 
     tree: Tree
     made: str
-    ignored: frozenset[str]
+    place: Path
     questions: tuple[str, ...]
     answers: Mapping[str, Any]
     data: Mapping[str, Any]
@@ -67,6 +67,20 @@ class Rendered:
     skipped: tuple[str, ...]
     ran: tuple[str, ...]
     migrations: int
+
+    def ignored(self) -> frozenset[str]:
+        """The paths that git is to ignore, by the template's own .gitignore."""
+        if not any(path.rpartition("/")[2] == ".gitignore" for path in self.tree):
+            return frozenset()
+        names = b"".join(path.encode() + b"\0" for path in self.tree)
+        arguments = ("check-ignore", "--no-index", "-z", "--stdin")
+        try:
+            told = beside(self.place, *arguments, stdin=names, accepted=(0, 1))
+        except GitError as error:
+            raise GreenlaneError(
+                f"git cannot read the template's .gitignore: {error}.", ""
+            ) from None
+        return frozenset(told.decode().split("\0")[:-1])
 
 
 class Renderer:
@@ -147,7 +161,7 @@ class Renderer:
         return Rendered(
             tree=tree,
             made=made or out.name,
-            ignored=_ignored(tree, out / made),
+            place=out / made,
             answers=told["answers"],
             data=told["data"],
             migrations=told["migrations"],
@@ -235,19 +249,6 @@ def check_installed(kind: str) -> None:
             f"Templates of {kind.capitalize()} are rendered by its library, which is not here.",
             "`uv tool install 'greenlane[templates]'`, or `pip install 'greenlane[templates]'`.",
         )
-
-
-def _ignored(tree: Tree, folder: Path) -> frozenset[str]:
-    if not any(path.rpartition("/")[2] == ".gitignore" for path in tree):
-        return frozenset()
-    names = b"".join(path.encode() + b"\0" for path in tree)
-    try:
-        told = beside(
-            folder, "check-ignore", "--no-index", "-z", "--stdin", stdin=names, accepted=(0, 1)
-        )
-    except GitError as error:
-        raise GreenlaneError(f"git cannot read the template's .gitignore: {error}.", "") from None
-    return frozenset(told.decode().split("\0")[:-1])
 
 
 def _first_lines(text: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 from greenlane.errors import GreenlaneError, did_you_mean
 from greenlane.evolution import Carried
+from greenlane.location import FOLDER, PROJECT
 from greenlane.paths import path_danger
 from greenlane.reading import Record
-from greenlane.record import FOLDER, PROJECT, record_files
-from greenlane.sources.address import TRUST, Address, is_trusted, parse
+from greenlane.record import record_files
+from greenlane.sources.address import TRUST, Address
 from greenlane.sources.fetch import MANIFESTS, Commits, Version, check_links, is_repository
 from greenlane.sources.origin import Origin, project_yml
 from greenlane.sources.protocol import Change, Files, Rendering
@@ -34,7 +35,6 @@ class Template:
     ref: str = ""
     kind: str = ""
     directory: str = ""
-    trusted: bool = False
     notes: list[str] = field(default_factory=list, init=False)
     _commits: Commits | None = field(default=None, init=False)
     _written: int = field(default=0, init=False)
@@ -49,7 +49,6 @@ class Template:
             raise GreenlaneError(
                 f"{folder} is not a git repository, so it has no {self.ref}.", "Leave --ref out."
             )
-        self.trusted = self.trusted or is_trusted(self.address)
 
     def version(self, ref: str = "") -> Version:
         """The wanted version, or the one that `ref` names."""
@@ -103,17 +102,10 @@ class Template:
 
 
 class TemplateSource:
-    """Use it as a context: the process that renders goes at the end."""
+    """A template with the process that renders it, which the caller ends."""
 
-    def __init__(self, template: Template, kind: str) -> None:
-        self.template, self.kind = template, kind
-        self.renderer = Renderer(kind, trusted=template.trusted)
-
-    def __enter__(self) -> "TemplateSource":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.renderer.__exit__()
+    def __init__(self, template: Template, kind: str, renderer: Renderer) -> None:
+        self.template, self.kind, self.renderer = template, kind, renderer
 
     @property
     def name(self) -> str:
@@ -163,7 +155,7 @@ class TemplateSource:
                 f"{PROJECT} says {self.template.address.text}.",
                 "Commit that, or take it back.",
             )
-        if origin.ran and not self.template.trusted:
+        if origin.ran and not self.renderer.trusted:
             raise GreenlaneError(
                 f"The project was rendered with code of its template: {', '.join(origin.ran)}.",
                 f"If you still trust {origin.source}, add --trust, or name it in {TRUST}.",
@@ -205,7 +197,7 @@ class TemplateSource:
             files=rendered.tree,
             settled=lambda base: _with_record(rendered, kept(base).files, after),
             evolved=evolved,
-            notes=tuple(notes(rendered, trusted=self.template.trusted)),
+            notes=tuple(notes(rendered)),
             volatile=lambda base: kept(base).paths,
         )
 
@@ -249,7 +241,7 @@ class TemplateSource:
         )
 
 
-def notes(rendered: Rendered, *, trusted: bool) -> Iterator[str]:
+def notes(rendered: Rendered) -> Iterator[str]:
     """What a person must know of a rendering."""
     if rendered.skipped:
         yield (
@@ -260,16 +252,6 @@ def notes(rendered: Rendered, *, trusted: bool) -> Iterator[str]:
         yield f"The template has {rendered.migrations} migrations for Copier; they are not run."
     if rendered.secret:
         yield f"Not recorded, because secret: {', '.join(rendered.secret)}."
-
-
-def source_of(origin: Origin, *, ref: str = "", trust: bool = False) -> TemplateSource:
-    """The source of an existing project, at `ref` or else at what the project follows."""
-    parse(origin.source, origin.ref)  # whoever wrote the record may have meant harm
-    address, ref = parse(origin.source, ref)
-    template = Template(address, ref, origin.kind, origin.directory, trusted=trust)
-    if not ref and template.is_branch(origin.ref):
-        template.ref = origin.ref
-    return TemplateSource(template, origin.kind)
 
 
 def pairs(sets: Iterable[str]) -> dict[str, str]:
@@ -300,7 +282,8 @@ def _with_record(rendered: Rendered, files: Files, origin: Origin) -> Tree:
         raise GreenlaneError(
             f"The template writes to {FOLDER}, which is greenlane's.", "Nothing was written."
         )
-    tracked = {path: file for path, file in files.items() if path not in rendered.ignored}
+    ignored = rendered.ignored()
+    tracked = {path: file for path, file in files.items() if path not in ignored}
     tree = Tree(tracked, path_danger)
     owners = dict.fromkeys(tree, "template")
     record = record_files(tree, project_yml(origin), origin.name, origin.version, owners)
