@@ -25,7 +25,8 @@ class Question:
     `type` is str, bool, int or choice. `default`, `when` and `validator` may be Jinja templates
     over the answers to earlier questions. `pattern` is a regular expression that the whole answer
     must match; `pattern_help` says it in words. `formerly` are names that the question had in
-    earlier versions of the kit, whose answers it inherits.
+    earlier versions of the kit, whose answers it inherits. Templates and patterns that are not
+    `trusted` are evaluated in a process with limits.
     """
 
     name: str
@@ -40,15 +41,20 @@ class Question:
     pattern_help: str = ""
     placeholder: str = ""
     formerly: tuple[str, ...] = ()
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of the kit: where it is, how errors name it, and whether it is rendered."""
+    """A file of the kit: where it is, how errors name it, and whether it is rendered.
+
+    One that is not `trusted` is rendered in a process with limits.
+    """
 
     file: Path
     shown: str
     template: bool
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,10 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """Everything that can be rendered. Built by `load_kit`, which has checked it."""
+    """Everything that can be rendered. Built by `load_kit`, which has checked it.
+
+    A kit that `extends` another one holds all of that one, too.
+    """
 
     name: str
     version: str
@@ -115,6 +124,28 @@ class Kit:
     versions: Mapping[str, object]
     sets: Mapping[str, str]
     slots: Mapping[str, str]
+    extends: "Kit | None" = None
+
+    @property
+    def releases(self) -> dict[str, str]:
+        """Name -> version of this kit and of the one that it extends."""
+        extended = {self.extends.name: self.extends.version} if self.extends else {}
+        return {self.name: self.version, **extended}
+
+    def origin(self, part: str) -> "Kit":
+        """The kit that a part comes from: this one, or the one that it extends."""
+        return self.extends if self.extends and part in self.extends.parts else self
+
+    @property
+    def own_parts(self) -> dict[str, Part]:
+        """The parts of this kit without those of the one that it extends."""
+        return {name: part for name, part in self.parts.items() if self.origin(name) is self}
+
+    @property
+    def own_presets(self) -> dict[str, Preset]:
+        """The same of its presets."""
+        theirs = self.extends.presets if self.extends else {}
+        return {name: preset for name, preset in self.presets.items() if name not in theirs}
 
     @property
     def base(self) -> Part:
