@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from greenlane.errors import GreenlaneError, did_you_mean
-from greenlane.kit import Kit, built_in_root
+from greenlane.kit import BUILT_IN, Kit, built_in_root
 from greenlane.manifest import Section
 from greenlane.versions import read_versions
 
-BUILT_IN = "greenlane"
 _EXTENDS = re.compile(r"(?P<kit>[^<>=!]+?)(?:\s*(?P<range>[<>=!].*))?")
 _BOUND = re.compile(r"(>=|<=|==|!=|<|>)\s*([0-9][0-9A-Za-z.+-]*)")
 _EXAMPLE = "Write `extends: greenlane`, or with a range `extends: greenlane >=0.1,<1`."

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from greenlane.errors import GreenlaneError
 
+BUILT_IN = "greenlane"
+"""The name of the kit that greenlane carries."""
+
 Value = str | int | bool
 """An answer. Plain data only: nothing else reaches a template."""
 
@@ -132,6 +135,11 @@ class Kit:
         extended = {self.extends.name: self.extends.version} if self.extends else {}
         return {self.name: self.version, **extended}
 
+    @property
+    def edition(self) -> str:
+        """The version for people; with that of the kit that it extends."""
+        return edition_of(self.releases)
+
     def origin(self, part: str) -> "Kit":
         """The kit that a part comes from: this one, or the one that it extends."""
         return self.extends if self.extends and part in self.extends.parts else self
@@ -181,6 +189,12 @@ class Kit:
     def owners(self, app: str, modules: Iterable[str]) -> dict[str, str]:
         """Path -> name of the part that it comes from."""
         return {path: part.name for part in self.chosen(app, modules) for path in part.files}
+
+
+def edition_of(releases: Mapping[str, str]) -> str:
+    """`1.4.0`, or `1.4.0 on greenlane 0.1.0`, of a kit and of the one that it extends."""
+    (_, version), *extended = releases.items()
+    return " on ".join([version, *(f"{name} {number}" for name, number in extended)])
 
 
 def load_kit(root: Path | None = None) -> Kit:

@@ -94,7 +94,7 @@ def _categories(head: Section, base: Kit | None) -> dict[str, str]:
                     "Leave it out: parts may use it as it is.",
                 )
             )
-    return {**{key: titles.text(key) for key in titles}, **known}
+    return {**known, **{key: titles.text(key) for key in titles}}
 
 
 @dataclass

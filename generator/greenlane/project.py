@@ -37,7 +37,7 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
     check_free(dest)
     tree = with_record(render(kit, answers), kit, answers)
     replaces_cwd = dest == Path.cwd()
-    first = _FirstCommit(tree, dest, f"Create the project with {kit.name} {kit.version}")
+    first = _FirstCommit(tree, dest, f"Create the project with {kit.name} {kit.edition}")
     if commit:
         tree.write_new(dest, alongside=first.import_tree, before_rename=first.fill_index)
     else:
