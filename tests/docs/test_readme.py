@@ -9,11 +9,11 @@ import pytest
 
 from greenlane.answers import resolve
 from greenlane.cli import cli
+from greenlane.combinations import everything
 from greenlane.errors import GreenlaneError
 from greenlane.kit import load_kit
 from greenlane.render import render
 from literate import Command, steps
-from rendering import everything
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "README.md").read_text()

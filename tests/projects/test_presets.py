@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from greenlane.combinations import compatible
 from greenlane.kit import load_kit
-from rendering import compatible
 from workflow_steps import clean_environment
 
 pytestmark = pytest.mark.slow

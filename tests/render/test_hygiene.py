@@ -2,8 +2,8 @@
 
 import pytest
 
+from greenlane.hygiene import problems
 from greenlane.tree import File, Tree
-from hygiene import problems
 
 
 def found(path: str, text: str) -> list[str]:
@@ -21,6 +21,8 @@ def found(path: str, text: str) -> list[str]:
         ("README.md", "a\n\n", "ends with an empty line"),
         ("README.md", "a\r\n", "CR"),
         ("compose.yaml", "a: b: c\n", "cannot be read"),
+        ("app/a.py", "if True:\n\tprint()\n", "indented by a tab"),
+        ("app/a.py", f"x = {'(' * 5000}{')' * 5000}\n", "cannot be read"),
         ("pyproject.toml", "a = \n", "cannot be read"),
         ("a.json", "{,}\n", "cannot be read"),
         ("a.jsonl", "{}\n{\n", "cannot be read"),

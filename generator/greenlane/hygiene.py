@@ -1,4 +1,4 @@
-"""What every file of a repository must be: used on all rendered trees, not in single tests."""
+"""What every file of a repository must be: used on all rendered trees, not on single files."""
 
 import ast
 import json
@@ -14,6 +14,7 @@ from greenlane.tree import File
 _FOREIGN = re.compile(r"(^|/)(vendor|vendored)/|\.min\.(js|css)$|\.(csv|tar|svg)$|\.lock$")
 # just has braces of its own, and documents quote them; GitHub's follow a dollar.
 _BRACES = re.compile(r"(^|/)justfile$|\.just$|\.md$")
+_SPACES = re.compile(r"\.(json|py|toml|ya?ml)$")
 _LINES = 400
 
 
@@ -64,6 +65,8 @@ def _layout(path: str, text: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         if line != line.rstrip():
             yield f"line {number} ends with a space"
+        if line.startswith("\t") and _SPACES.search(path):
+            yield f"line {number} is indented by a tab"
         if re.match(r"(<<<<<<<|>>>>>>>|=======$)", line):
             yield f"line {number} is a conflict marker"
     if path.endswith(".py") and text.count("\n") > _LINES:
@@ -83,5 +86,5 @@ def _parse(path: str, text: str) -> Iterator[str]:
         if path.endswith(suffix):
             try:
                 parse(text)
-            except (SyntaxError, ValueError, yaml.YAMLError) as error:
+            except (SyntaxError, ValueError, RecursionError, MemoryError, yaml.YAMLError) as error:
                 yield f"cannot be read: {error}"
