@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenlane import __version__
+from greenlane import __version__, kit_cli
 from greenlane.console import Console
 from greenlane.options import answers_options, common, completes, kit_option
 from greenlane.update_cli import register
@@ -239,6 +239,7 @@ def completion(console: Console, shell: str) -> None:
 
 
 register(cli)
+kit_cli.register(cli)
 
 
 # -- shared by the commands -----------------------------------------------------------------------

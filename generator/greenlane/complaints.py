@@ -27,6 +27,16 @@ def separately() -> Iterator[None]:
 
 
 @contextmanager
+def strictly() -> Iterator[None]:
+    """In the body the first mistake is raised, even inside `collecting`."""
+    token = _collected.set(None)
+    try:
+        yield
+    finally:
+        _collected.reset(token)
+
+
+@contextmanager
 def collecting() -> Iterator[list[GreenlaneError]]:
     """Gives the list to which the mistakes found in the body are added."""
     collected: list[GreenlaneError] = []

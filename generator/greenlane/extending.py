@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from greenlane.complaints import strictly
 from greenlane.errors import GreenlaneError, did_you_mean
 from greenlane.kit import BUILT_IN, Kit, built_in_root
 from greenlane.manifest import Section
@@ -31,7 +32,8 @@ def extended_kit(head: Section, root: Path, *, extended: bool) -> Kit | None:
     match = _EXTENDS.fullmatch(head.text("extends"))
     if match is None:
         raise head.error("extends", "names no kit.", _EXAMPLE)
-    base = _load(head, root, match["kit"])
+    with strictly():  # its mistakes are not those of this kit
+        base = _load(head, root, match["kit"])
     if not _allows(head, match["range"] or "", base.version):
         raise head.error(
             "extends",

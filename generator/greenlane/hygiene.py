@@ -15,7 +15,6 @@ _FOREIGN = re.compile(r"(^|/)(vendor|vendored)/|\.min\.(js|css)$|\.(csv|tar|svg)
 # just has braces of its own, and documents quote them; GitHub's follow a dollar.
 _BRACES = re.compile(r"(^|/)justfile$|\.just$|\.md$")
 _SPACES = re.compile(r"\.(json|py|toml|ya?ml)$")
-_LINES = 400
 
 
 def problems(tree: Mapping[str, File], templates: Collection[str] = ()) -> list[str]:
@@ -69,8 +68,6 @@ def _layout(path: str, text: str) -> Iterator[str]:
             yield f"line {number} is indented by a tab"
         if re.match(r"(<<<<<<<|>>>>>>>|=======$)", line):
             yield f"line {number} is a conflict marker"
-    if path.endswith(".py") and text.count("\n") > _LINES:
-        yield f"has more than {_LINES} lines"
 
 
 def _parse(path: str, text: str) -> Iterator[str]:

@@ -48,11 +48,16 @@ class Section:
     def error(self, key: str | None, problem: str, hint: str = "") -> GreenlaneError:
         """An error about `key` (None: about the whole mapping), with file and line."""
         trail = self._trail if key is None else (*self._trail, key)
-        line = self._lines.get(trail) or self._lines.get(self._trail)
+        line = self.line_of(key)
         place = f"{self.shown}, line {line}" if line else self.shown
         name = ".".join(str(step) for step in trail)
         subject = f'"{name}" ' if name else ""
         return GreenlaneError(f"{place}: {subject}{problem}", hint)
+
+    def line_of(self, key: str | None = None) -> int:
+        """The line of `key`, or else of the whole mapping; 0 when that is a whole file."""
+        trail = self._trail if key is None else (*self._trail, key)
+        return self._lines.get(trail) or self._lines.get(self._trail) or 0
 
     def only(self, *known: str) -> None:
         """Refuse any other key."""
