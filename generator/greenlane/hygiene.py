@@ -36,6 +36,8 @@ def _leftovers(path: str, file: File) -> Iterator[str]:
     for number, line in enumerate(file.content.decode().splitlines(), 1):
         if re.search(r"\{%|\{#|(?<!\$)\{\{", line) and not _BRACES.search(path):
             yield f"line {number} has a leftover of the template: {line.strip()}"
+        if re.search(r" at 0x[0-9a-f]{6,}>", line):
+            yield f"line {number} holds an address, another one at each rendering"
 
 
 def _problems(path: str, file: File) -> Iterator[str]:

@@ -184,7 +184,7 @@ def _show_trials(done: list[Trial], console: Console) -> None:
             for note in trial.notes:
                 console.paragraph(note, indent=2, hang=4)
     console.line()
-    rows = [("", "ok", "failed", "skipped", "time")]
+    rows: list[tuple[str, ...]] = [("", "ok", "failed", "skipped", "time")]
     for kind in dict.fromkeys(trial.kind for trial in done):
         trials = [trial for trial in done if trial.kind == kind]
         counts = [str(sum(trial.outcome == name for trial in trials)) for name in rows[0][1:4]]

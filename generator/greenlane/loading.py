@@ -70,16 +70,12 @@ def _identifier(section: Section, key: str, pattern: re.Pattern[str], expected: 
 
 
 def _check_root(root: Path) -> None:
-    """Refuse folders that would silently not be read, such as `module/`."""
+    """Refuse folders that would silently not be read, such as `module/`; others are free."""
     for entry in folder_entries(root, ""):
         if entry.is_dir(follow_symlinks=False) and entry.name not in _FOLDERS:
-            if entry.name.startswith("."):
-                continue
-            complain(
-                GreenlaneError(
-                    f"{entry.name}/ is not a folder of a kit.", did_you_mean(entry.name, _FOLDERS)
-                )
-            )
+            meant = did_you_mean(entry.name, _FOLDERS)
+            if meant.startswith("Did you mean") or any(Path(entry.path).glob("*/module.yml")):
+                complain(GreenlaneError(f"{entry.name}/ is not a folder of a kit.", meant))
 
 
 def _categories(head: Section, base: Kit | None) -> dict[str, str]:

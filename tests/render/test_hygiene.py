@@ -16,6 +16,7 @@ def found(path: str, text: str) -> list[str]:
         ("compose.yaml", "a: {{ project_title }}\n", "leftover"),
         ("pyproject.toml", "# {% if x %}\n", "leftover"),
         (".github/workflows/ci.yml", "a: 1 # {{ b }}\n", "leftover"),
+        ("README.md", "<generator object f at 0x7f9473c99fd0>\n", "holds an address"),
         ("README.md", "a \n", "ends with a space"),
         ("README.md", "a", "does not end with a line end"),
         ("README.md", "a\n\n", "ends with an empty line"),
