@@ -63,6 +63,9 @@ def _greenlane(arguments: list[str]) -> None:
     if not arguments or arguments[0] in {"--help", "--version"}:
         return
     command = cli.commands[arguments[0]]
+    while isinstance(command, click.Group):
+        arguments = arguments[1:]
+        command = command.commands[arguments[0]]
     context = command.make_context(arguments[0], arguments[1:], obj=None)
     kit = load_kit()
     given = context.params
