@@ -10,7 +10,6 @@ from greenlane.kit import BUILT_IN, Kit, built_in_root
 from greenlane.manifest import Section
 from greenlane.versions import read_versions
 
-_EXTENDS = re.compile(r"(?P<kit>[^<>=!]+?)(?:\s*(?P<range>[<>=!].*))?")
 _BOUND = re.compile(r"(>=|<=|==|!=|<|>)\s*([0-9][0-9A-Za-z.+-]*)")
 _EXAMPLE = "Write `extends: greenlane`, or with a range `extends: greenlane >=0.1,<1`."
 
@@ -29,18 +28,23 @@ def extended_kit(head: Section, root: Path, *, extended: bool) -> Kit | None:
             "makes no sense in a kit that another one extends.",
             "Extend the same kit as this one does.",
         )
-    match = _EXTENDS.fullmatch(head.text("extends"))
-    if match is None:
+    name, wanted = _name_and_range(head.text("extends"))
+    if not name or not name.isprintable():
         raise head.error("extends", "names no kit.", _EXAMPLE)
     with strictly():  # its mistakes are not those of this kit
-        base = _load(head, root, match["kit"])
-    if not _allows(head, match["range"] or "", base.version):
+        base = _load(head, root, name)
+    if not _allows(head, wanted, base.version):
         raise head.error(
             "extends",
-            f"wants {base.name} {match['range']}, this is {base.name} {base.version}.",
+            f"wants {base.name} {wanted}, this is {base.name} {base.version}.",
             "Install a greenlane that fits, or try the kit with this one and widen the range.",
         )
     return base
+
+
+def _name_and_range(text: str) -> tuple[str, str]:
+    begin = min((text.find(sign) for sign in "<>=!" if sign in text), default=len(text))
+    return text[:begin].strip(), text[begin:].strip()
 
 
 def _load(head: Section, root: Path, name: str) -> Kit:

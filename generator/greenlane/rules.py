@@ -11,13 +11,15 @@ from functools import cached_property
 from greenlane.answers import resolve
 from greenlane.errors import GreenlaneError
 from greenlane.kit import Kit, Part, Source
-from greenlane.manifest import Section, read_manifest
+from greenlane.manifest import Section, read_manifest, read_regular_file
 from greenlane.relations import manifest_of
 from greenlane.versions import read_versions
 
 Broken = Iterator[tuple[str, int, str, str]]
 
 _LINES = 400
+_LINE_LENGTH = 2000
+_FILE_BYTES = 32 * 1024 * 1024
 _DEPENDENCIES = re.compile(r"(.*_)?dependencies")
 _USES = re.compile(r"\s*(- )?uses:")
 _OTHER_PART = re.compile(r"\{[{%][^}]*(\bin modules\b|\bapp ==)")
@@ -56,7 +58,7 @@ class Subject:
     def _read(self) -> Iterator[tuple[Part, str, Source, str]]:
         for part in self.kit.own_parts.values():
             for path, source in (*part.files.items(), *part.slots.items()):
-                content = source.file.read_bytes()
+                content = read_regular_file(source.file, source.shown, _FILE_BYTES)
                 if b"\0" in content or _FOREIGN.search(path):
                     continue
                 yield part, path, source, content.decode(errors="replace")
@@ -209,7 +211,7 @@ def names_no_other_part(subject: Subject) -> Broken:
     """A part does not ask which others are chosen: what both need goes through a set or slot."""
     for _, _, source, text in subject.files:
         for number, line in enumerate(text.splitlines(), 1) if source.template else ():
-            if _OTHER_PART.search(line):
+            if _OTHER_PART.search(line[:_LINE_LENGTH]):
                 message = "The template asks which parts are chosen."
                 hint = "Let those parts contribute to a set or slot of the base."
                 yield source.shown, number, message, hint
@@ -310,7 +312,6 @@ EACH: Rules = {
     "git-files-are-templates": git_files_are_templates,
     "short-files": short_files,
     "words": words,
-    "presets": presets_mean_what_they_say,
     "in-git": files_are_in_git,
 }
 """Rules that look at one file."""
@@ -320,5 +321,6 @@ WHOLE: Rules = {
     "versions-there": missing_versions,
     "sockets-read": unread_sockets,
     "questions-matter": pointless_questions,
+    "presets": presets_mean_what_they_say,
 }
 """Rules that need everything to be read."""
