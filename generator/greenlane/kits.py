@@ -5,6 +5,7 @@ package in whose folder its kit.yml lies. No code of the package is run.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from greenlane.kit import BUILT_IN, Kit, load_kit
 
 VARIABLE = "GREENLANE_KIT"
 _GROUP = "greenlane.kits"
+_NAME = re.compile(r'^kit: "?([a-z][a-z0-9-]*)"?$', re.MULTILINE)
 
 
 def chosen_kit(given: Path | None) -> Kit:
@@ -33,12 +35,9 @@ def chosen_kit(given: Path | None) -> Kit:
 
 def kit_of_project(folder: Path, given: Path | None) -> Kit:
     """The kit that the project in `folder` was made from, by its name in the project's record."""
-    from greenlane.answers_file import read_answers_file
-    from greenlane.record import PROJECT
-
     if given:
         return _load(given)
-    name = read_answers_file(folder / PROJECT).kit or BUILT_IN
+    name = _recorded_name(folder)
     wanted = _from_environment()
     kit = _load(wanted) if wanted else None
     if kit and kit.name == name:
@@ -53,6 +52,14 @@ def kit_of_project(folder: Path, given: Path | None) -> Kit:
         f"Give its folder: `--kit FOLDER`, or {VARIABLE}=FOLDER for every command; or install it "
         f"beside greenlane.",
     )
+
+
+def _recorded_name(folder: Path) -> str:
+    """The name in the record. One that cannot be read is for the reader of records to explain."""
+    from greenlane.record import PROJECT
+
+    match = _NAME.search(_text(str(folder / PROJECT)))
+    return match[1] if match else BUILT_IN
 
 
 def _from_environment() -> Path | None:

@@ -1,5 +1,6 @@
 """Which kit a command works with: --kit, GREENLANE_KIT, installed packages, a project's record."""
 
+import resource
 import sys
 from pathlib import Path
 
@@ -72,6 +73,20 @@ def test_a_project_is_made_and_found_again(
     assert "acme 1.1 on greenlane" in greenlane.ok("update", "-C", project)
 
 
+@pytest.mark.parametrize(
+    "bomb",
+    ["{{ 'x' * 10**11 }}", "{{ ['x' * 10**8] * 1000 }}", "{{ nope }}", "{{ 'x' * 4 * 10**7 }}"],
+)
+def test_a_hostile_template_writes_nothing(greenlane: Greenlane, acme: Path, bomb: str) -> None:
+    (acme / "modules/badge/files/docs/badge.md.jinja").write_text(bomb)
+    message, _ = greenlane.fails("new", "shop", "--with", "badge", "--kit", acme)
+    assert "modules/badge/files/docs/badge.md.jinja" in message
+    assert list(greenlane.folder.iterdir()) == []
+    if sys.platform == "linux":  # where it is counted in KiB
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        assert most < 700 * 1024
+
+
 def test_the_environment_is_for_new_projects_and_for_its_own(
     acme: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +96,7 @@ def test_the_environment_is_for_new_projects_and_for_its_own(
     record.parent.mkdir(parents=True)
     record.write_text("kit: greenlane\n")
     assert kit_of_project(tmp_path / "project", None).name == "greenlane"
-    record.write_text("kit: acme\n")
+    record.write_text('<<<<<<< ours\nkit: "acme"\nversion: 1\n=======\n')
     assert kit_of_project(tmp_path / "project", None).name == "acme"
 
 
