@@ -10,6 +10,7 @@ from greenlane.errors import GreenlaneError, did_you_mean
 from greenlane.kit import BUILT_IN, Kit, News, Part, Value
 from greenlane.reading import Record
 
+_VERSION_LENGTH = 200  # Python makes no number of more than some thousand digits
 _NUMBER = re.compile(r"[0-9]+")
 
 
@@ -28,7 +29,7 @@ class Evolved:
 
 def version_key(version: str) -> tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]]:
     """For comparing versions: 1.4 < 1.10, 2.0-rc.1 < 2.0, 1.0 == 1.0.0."""
-    plain = version.partition("+")[0]
+    plain = version.partition("+")[0][:_VERSION_LENGTH]
     match = re.match(r"[0-9]+(?:\.[0-9]+)*", plain)
     release = [int(part) for part in match[0].split(".")] if match else [0]
     while len(release) > 1 and release[-1] == 0:
