@@ -24,8 +24,6 @@ class Begun:
 
 def new_module(root: Path, name: str, category: str = "") -> Begun:
     """Write a module with a test and a slot into the kit in `root`."""
-    from greenlane.disk import write_new
-
     kit = load_kit(root)
     _check_name(name, "a module")
     if name in kit.parts:
@@ -38,7 +36,7 @@ def new_module(root: Path, name: str, category: str = "") -> Begun:
     tree = _module(kit, name, category or next(iter(categories), ""))
     folder = kit.root / "modules" / name
     folder.parent.mkdir(exist_ok=True)
-    write_new(tree, folder)
+    tree.write_new(folder)
     return Begun(folder, tuple(tree))
 
 
@@ -58,9 +56,8 @@ def _module(kit: Kit, name: str, category: str) -> Tree:
 
 def new_kit(folder: Path, extends: str) -> Begun:
     """Write the repository of a new kit that extends another one, with its first commit."""
-    from greenlane.disk import write_new
-    from greenlane.git import GitError, first_commit
     from greenlane.pipelines import pipeline
+    from greenlane.project import write_repository
     from greenlane.scaffolds import KIT
 
     folder = folder.absolute()
@@ -80,16 +77,8 @@ def new_kit(folder: Path, extends: str) -> Begun:
         pipeline_path: File(text.encode()),
     }
     tree = Tree(files)
-    skipped = []
-
-    def commit(written: Path) -> None:
-        try:
-            first_commit(written, tree, f"Begin the kit {name}")
-        except GitError as error:
-            skipped.append(f"No first commit was made ({error}).")
-
-    write_new(tree, folder, commit)
-    return Begun(folder, tuple(tree), tuple(skipped))
+    created = write_repository(tree, folder, f"Begin the kit {name}")
+    return Begun(folder, tuple(tree), tuple(created.skipped))
 
 
 def _base(folder: Path, extends: str) -> Kit:
