@@ -38,17 +38,29 @@ def confined(task: str, shown: str, *arguments: object) -> str | bool:
     global _child
     request = json.dumps([task, shown, *arguments]).encode()
     with _lock:
-        if _child is None or _child.owner != os.getpid():
+        if _child is None:
             _child = _Child()
         try:
             reply = _child.ask(request)
-        except (OSError, EOFError, ValueError) as error:
+        except BaseException as error:
+            # Also on Ctrl-C: the reply that is still to come would be taken for the next one.
             _child.stop()
             _child = None
-            raise _stopped(shown, error) from None
+            if isinstance(error, OSError | EOFError | ValueError):
+                raise _stopped(shown, error) from None
+            raise
     if "error" in reply:
         raise GreenlaneError(*reply["error"])
     return reply["result"]
+
+
+def _forget() -> None:
+    """After a fork: the child belongs to the parent, and another thread may have held the lock."""
+    global _child, _lock
+    _child, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _stopped(shown: str, error: Exception) -> GreenlaneError:
@@ -94,9 +106,11 @@ class _Child:
     def _read(self, length: int, deadline: float) -> bytes:
         assert self._process.stdout is not None  # noqa: S101
         pipe = self._process.stdout.fileno()
+        arrival = select.poll()  # unlike select(), at home with any number of open files
+        arrival.register(pipe, select.POLLIN)
         parts = []
         while length:
-            if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+            if not arrival.poll(max(deadline - time.monotonic(), 0) * 1000):
                 raise TimeoutError
             part = os.read(pipe, min(length, 2**20))
             if not part:

@@ -1,7 +1,9 @@
 """Strangers' templates are evaluated elsewhere: the same results, and limits on what they take."""
 
+import multiprocessing
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,17 @@ def test_a_child_that_is_killed_is_replaced() -> None:
     assert render_text("{{ 1 }}", {}, "x", trusted=False) == "1"
 
 
+def test_an_interrupted_call_leaves_no_reply_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(confinement._Child, "_read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            render_text("old", {}, "x", trusted=False)
+    assert render_text("new", {}, "x", trusted=False) == "new"
+
+
 def test_threads_take_turns() -> None:
     results: list[str] = []
 
@@ -108,6 +121,17 @@ def test_threads_take_turns() -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == sorted(str(number) for number in range(4) for _ in range(20))
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forks beside threads
+def test_after_a_fork_there_is_another_child() -> None:
+    render_text("", {}, "x", trusted=False)
+    child = confinement._child
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+        work = [pool.submit(render_text, "{{ n }}", {"n": n}, "x", trusted=False) for n in range(8)]
+        assert [done.result() for done in work] == [str(n) for n in range(8)]
+    assert confinement._child is child
+    assert render_text("{{ 1 }}", {}, "x", trusted=False) == "1"
 
 
 def test_the_child_knows_no_secret_and_opens_no_file() -> None:
