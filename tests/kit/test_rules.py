@@ -11,7 +11,7 @@ from greenlane.rules import EACH, WHOLE
 
 TITLED = "title: T\ndescription: D\ncategory: work\n"
 # The tiny kit as it keeps every rule.
-SOUND: dict[str, str | None] = {
+SOUND: dict[str, str | bytes | None] = {
     "modules/mail/files/loud.txt.jinja": "{{ loud }}\n",
     "base/files/README.md.jinja": "# {{ project_name }} {{ database_url }}\n\n"
     "{% for name in sets.dependencies %}\n- {{ name }}{{ versions.python[name] }}\n{% endfor %}\n"
@@ -90,6 +90,10 @@ def test_a_broken_rule_is_found(
     found = lint(make_kit({**SOUND, **changes}))
     assert [(item.rule, item.file, item.line) for item in found] == [(rule, file, line)]
     assert all(item.hint or "expected" in item.message for item in found)
+
+
+def test_what_is_no_text_is_not_read(make_kit: MakeKit) -> None:
+    assert lint(make_kit({**SOUND, "base/files/a.bin": b"\0" + GHP.encode()})) == []
 
 
 def test_every_rule_is_tried() -> None:

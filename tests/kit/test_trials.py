@@ -163,6 +163,20 @@ def test_an_edit_that_is_lost_is_seen(released: Path, monkeypatch: pytest.Monkey
     assert (trial.outcome, trial.notes) == ("failed", ("the user's edit of README.md is lost",))
 
 
+def test_a_file_that_is_not_as_rendered_is_seen(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from greenlane import edits
+
+    def spoil(project: Path, _: object) -> list[str]:
+        (project / "tool").write_text("spoilt")
+        return []
+
+    monkeypatch.setattr(edits, "missing", spoil)
+    (trial,) = try_updates(load_kit(released), ["v1.2.0"])
+    assert (trial.outcome, trial.notes) == ("failed", ("tool is not as the kit renders it",))
+
+
 def test_a_release_that_cannot_be_read_is_skipped(released: Path, git: Git) -> None:
     kit = load_kit(released)
     (released / "kit.yml").write_text("broken\n")

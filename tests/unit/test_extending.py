@@ -1,6 +1,7 @@
 """A kit that extends another one: what it adds, what it may not, and what a project remembers."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from conftest import MakeKit
 from greenlane.answers import resolve
 from greenlane.errors import GreenlaneError
-from greenlane.evolution import check_kit
+from greenlane.evolution import check_kit, moves_since
 from greenlane.kit import load_kit
 from greenlane.project import create
 from greenlane.reading import read_record
@@ -223,9 +224,23 @@ def test_the_wrong_kit_is_refused(acme: MakeAcme, tmp_path: Path) -> None:
     assert "--kit" in wrong.value.hint
     with pytest.raises(GreenlaneError, match=r"at acme 1.1, but 1.0 is installed"):
         check_kit(load_kit(acme(version="1.0")), record)
+    elsewhere = replace(record, releases={"acme": "1.1", "other": "1.2.0"})
+    with pytest.raises(GreenlaneError, match='kit "acme on other", this is "acme on tiny"'):
+        check_kit(kit, elsewhere)
 
 
-def test_moves_go_by_the_version_of_their_own_kit(acme: MakeAcme, tmp_path: Path) -> None:
+def test_news_and_moves_go_by_the_version_of_their_own_kit(acme: MakeAcme, tmp_path: Path) -> None:
+    create(load_kit(acme()), resolve(load_kit(acme()), preset="ours"), tmp_path / "project")
+    record = read_record(lambda path: (tmp_path / "project" / path).read_bytes())
+    base = tmp_path / "kit"
+    (base / "kit.yml").write_text((base / "kit.yml").read_text().replace("1.2.0", "1.3.0"))
+    manifest = base / "base/module.yml"
+    moves = "moves:\n  - {version: '1.3', from: a, to: b}\n  - {version: '1.1', from: c, to: d}\n"
+    manifest.write_text(manifest.read_text() + moves)
+    assert list(moves_since(load_kit(tmp_path / "acme"), record)) == [("a", "b")]
+
+
+def test_a_file_that_the_kit_moved_is_moved(acme: MakeAcme, tmp_path: Path) -> None:
     old = {
         "modules/badge/files/BADGE.txt.jinja": None,
         "modules/badge/files/BADGE.jinja": "{{ badge }}\n",
