@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from greenlane.combinations import compatible
 from greenlane.kit import load_kit
-from rendering import compatible
 from workflow_steps import clean_environment
 
 KIT = load_kit()

@@ -36,8 +36,18 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
     dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
     check_free(dest)
     tree = with_record(render(kit, answers), kit, answers)
+    return write_repository(
+        tree, dest, f"Create the project with {kit.name} {kit.edition}", commit=commit
+    )
+
+
+def write_repository(tree: "Tree", dest: Path, message: str, *, commit: bool = True) -> Created:
+    """Write `tree` into the new folder `dest`, an absolute path, as a repository with one commit.
+
+    All or nothing, and `skipped`, as `create` says.
+    """
     replaces_cwd = dest == Path.cwd()
-    first = _FirstCommit(tree, dest, f"Create the project with {kit.name} {kit.version}")
+    first = _FirstCommit(tree, dest, message)
     if commit:
         tree.write_new(dest, alongside=first.import_tree, before_rename=first.fill_index)
     else:

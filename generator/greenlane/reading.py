@@ -27,10 +27,14 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Kit, version and answers of a project, and the lock of what they rendered to."""
+    """Kit, version and answers of a project, and the lock of what they rendered to.
+
+    `releases` are the names and versions of the kit and of the one that it extends.
+    """
 
     kit: str
     version: str
+    releases: Mapping[str, str]
     answers: AnswersFile
     files: Mapping[str, Locked]
 
@@ -43,7 +47,15 @@ def read_record(read: Callable[[str], bytes | None]) -> Record:
     """
     answers = _answers(read(PROJECT))
     files = _lock(read(LOCK), answers)
-    return Record(answers.kit or "", answers.version or "", answers, files)
+    return Record(answers.kit or "", answers.version or "", _releases(answers), answers, files)
+
+
+def _releases(answers: AnswersFile) -> dict[str, str]:
+    releases = {answers.kit or "": answers.version or ""}
+    if answers.extends:
+        name, _, version = answers.extends.partition(" ")
+        releases[name] = version
+    return releases
 
 
 def _answers(content: bytes | None) -> AnswersFile:
@@ -78,7 +90,8 @@ def _lock(content: bytes | None, answers: AnswersFile) -> dict[str, Locked]:
             "Upgrade: `uv tool upgrade greenlane`.",
         )
     kit = data.get("kit")
-    if kit != {"name": answers.kit, "version": answers.version}:
+    extends = {"extends": answers.extends} if answers.extends else {}
+    if kit != {"name": answers.kit, "version": answers.version, **extends}:
         raise _damaged(LOCK, f"it is of the kit {kit!r}, but {PROJECT} says otherwise")
     return {
         path: _locked(path, entry) for path, entry in _mapping(data.get("files"), "files").items()

@@ -34,9 +34,13 @@ def _project(kit: Kit, answers: Answers) -> bytes:
         answers.app,
         answers.modules,
         asked_values(kit, answers),
-        head={"kit": kit.name, "version": kit.version},
+        head={"kit": kit.name, "version": kit.version, **_extended(kit)},
     )
     return f"# The answers that this repository was made from; updates go by them.\n{text}".encode()
+
+
+def _extended(kit: Kit) -> dict[str, str]:
+    return {"extends": f"{kit.extends.name} {kit.extends.version}"} if kit.extends else {}
 
 
 def _lock(tree: Tree, kit: Kit, owners: Mapping[str, str]) -> bytes:
@@ -46,10 +50,12 @@ def _lock(tree: Tree, kit: Kit, owners: Mapping[str, str]) -> bytes:
         + json.dumps({"mode": git_mode(file), "blob": blob_id(file.content), "part": owners[path]})
         for path, file in tree.items()
     ]
+    release = {"name": kit.name, "version": kit.version, **_extended(kit)}
+    written = ", ".join(f"{quoted(key)}: {quoted(value)}" for key, value in release.items())
     text = (
         "{\n"
         f'  "format": {LOCK_FORMAT},\n'
-        f'  "kit": {{"name": {quoted(kit.name)}, "version": {quoted(kit.version)}}},\n'
+        f'  "kit": {{{written}}},\n'
         f'  "digest": "{tree.digest()}",\n'
         '  "files": {\n' + ",\n".join(lines) + "\n  }\n}\n"
     )

@@ -9,7 +9,7 @@ from greenlane.baseline import find_base
 from greenlane.errors import GreenlaneError
 from greenlane.evolution import check_kit, evolve, news_since
 from greenlane.journal import desk_of, has_journal
-from greenlane.kit import Kit
+from greenlane.kit import Kit, edition_of
 from greenlane.merge import BASE, OURS
 from greenlane.reading import Record
 from greenlane.record import FOLDER, blob_id, git_mode
@@ -79,8 +79,8 @@ def status(folder: Path, kit: Kit) -> Status:
         blocked = error.message
     return Status(
         kit=record.kit,
-        version=record.version,
-        installed=kit.version,
+        version=edition_of(record.releases),
+        installed=kit.edition,
         app=record.answers.app or "",
         modules=record.answers.modules or (),
         files=len(record.files),

@@ -22,7 +22,7 @@ from greenlane.evolution import (
     news_since,
 )
 from greenlane.journal import Journal, desk_of, has_journal, is_locked_by_us
-from greenlane.kit import Kit, News
+from greenlane.kit import Kit, News, edition_of
 from greenlane.merge import Merge, merge
 from greenlane.reading import Record, read_record
 from greenlane.record import FOLDER, PROJECT, with_record
@@ -110,7 +110,7 @@ def find_project(start: Path) -> Path:
 def update(folder: Path, kit: Kit, *, sets: Iterable[str] = ()) -> Iterator[Plan]:
     """Bring the project to the kit's version."""
     with _evolution(
-        folder, kit, "update", f"Update to {kit.name} {kit.version}", sets=sets
+        folder, kit, "update", f"Update to {kit.name} {kit.edition}", sets=sets
     ) as plan:
         yield plan
 
@@ -173,8 +173,8 @@ def _evolution(
                 message=message,
                 repository=repository,
                 merge=merged,
-                old_version=record.version,
-                new_version=kit.version,
+                old_version=edition_of(record.releases),
+                new_version=kit.edition,
                 news=tuple(_used(news, repository, scratch, merged)),
                 evolved=evolved,
                 recovered=recovered,
@@ -205,8 +205,8 @@ def restore(folder: Path, kit: Kit, paths: Sequence[str]) -> Iterator[Plan]:
                 message=f"Restore {', '.join(paths)}",
                 repository=repository,
                 merge=merged,
-                old_version=record.version,
-                new_version=record.version,
+                old_version=edition_of(record.releases),
+                new_version=edition_of(record.releases),
                 recovered=recovered,
                 _scratch=scratch,
             )
@@ -228,11 +228,11 @@ def adopt(folder: Path, kit: Kit, answers: Answers) -> Iterator[Plan]:
             )
             yield Plan(
                 command="adopt",
-                message=f"Adopt {kit.name} {kit.version}",
+                message=f"Adopt {kit.name} {kit.edition}",
                 repository=repository,
                 merge=merged,
                 old_version="",
-                new_version=kit.version,
+                new_version=kit.edition,
                 recovered=recovered,
                 _scratch=scratch,
             )

@@ -13,7 +13,6 @@ from greenlane.console import Console
 from greenlane.options import answers_options, common, completes, kit_option
 
 if TYPE_CHECKING:
-    from greenlane.kit import Kit
     from greenlane.update import Plan
 
 _STATUS = """\b
@@ -90,11 +89,12 @@ def update(
     conflict is left for you, and the commit waits until it is resolved.
     """
     from greenlane import update as recipes
+    from greenlane.kits import kit_of_project
 
     if abort:
         return _abort(console, start)
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
+    kit = kit_of_project(folder, kit_root)
     return _change(console, recipes.update(folder, kit, sets=sets), dry_run, branch)
 
 
@@ -113,9 +113,10 @@ def add(
 ) -> int:
     """Add modules, and those that they require."""
     from greenlane import update as recipes
+    from greenlane.kits import kit_of_project
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
+    kit = kit_of_project(folder, kit_root)
     return _change(console, recipes.add(folder, kit, names, sets=sets), dry_run, branch)
 
 
@@ -132,9 +133,10 @@ def remove(
 ) -> int:
     """Take modules out. Files of theirs that you edited are left to you as conflicts."""
     from greenlane import update as recipes
+    from greenlane.kits import kit_of_project
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
+    kit = kit_of_project(folder, kit_root)
     return _change(console, recipes.remove(folder, kit, names), dry_run, branch)
 
 
@@ -152,9 +154,10 @@ def set_(
 ) -> int:
     """Change answers: `greenlane set region=eu`."""
     from greenlane import update as recipes
+    from greenlane.kits import kit_of_project
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
+    kit = kit_of_project(folder, kit_root)
     return _change(console, recipes.set_answers(folder, kit, sets), dry_run, branch)
 
 
@@ -171,9 +174,10 @@ def restore(
 ) -> int:
     """Bring back files of the kit that were deleted; PATHS are relative to the project."""
     from greenlane import update as recipes
+    from greenlane.kits import kit_of_project
 
     folder = recipes.find_project(start)
-    kit = _kit(kit_root)
+    kit = kit_of_project(folder, kit_root)
     return _change(console, recipes.restore(folder, kit, paths), dry_run, branch)
 
 
@@ -191,8 +195,9 @@ def adopt(
     """Add to an existing repository what the kit has and it has not. Its own files stay."""
     from greenlane import update as recipes
     from greenlane.answers import resolve
+    from greenlane.kits import chosen_kit
 
-    kit = _kit(kit_root)
+    kit = chosen_kit(kit_root)
     answers = resolve(kit, **given)
     return _change(console, recipes.adopt(start, kit, answers), dry_run, branch)
 
@@ -211,11 +216,13 @@ Exit status: 0, or with --check 1 when that is so; 2 on an error.
 @common
 def status(console: Console, checks: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
     """Show the project's version, what an update would change, and which files were edited."""
+    from greenlane.kits import kit_of_project
     from greenlane.status import status as status_of
     from greenlane.update import find_project
     from greenlane.update_report import show_status, status_data
 
-    state = status_of(find_project(start), _kit(kit_root))
+    folder = find_project(start)
+    state = status_of(folder, kit_of_project(folder, kit_root))
     if console.as_json:
         console.document(status_data(state))
     else:
@@ -231,21 +238,17 @@ def status(console: Console, checks: tuple[str, ...], start: Path, kit_root: Pat
 @common
 def diff(console: Console, paths: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
     """Show the project's changes to generated files, as a patch; of the last commit."""
+    from greenlane.kits import kit_of_project
     from greenlane.status import diff as diff_of
     from greenlane.update import find_project
 
-    patch = diff_of(find_project(start), _kit(kit_root), paths)
+    folder = find_project(start)
+    patch = diff_of(folder, kit_of_project(folder, kit_root), paths)
     if console.as_json:
         console.document({"patch": patch})
     elif patch:
         console.line(patch.removesuffix("\n"))
     return 0
-
-
-def _kit(root: Path | None) -> Kit:
-    from greenlane.kit import load_kit
-
-    return load_kit(root)
 
 
 def _change(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from greenlane.combinations import everything
 from greenlane.kit import Kit
 from greenlane.project import create
-from rendering import everything
 from workflow_steps import JobRun, clean_environment, run_workflow
 
 pytestmark = pytest.mark.slow
