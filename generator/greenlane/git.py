@@ -50,7 +50,7 @@ def import_commit(folder: Path, tree: "Tree", message: str) -> str:
     filter and signs nothing, so the commit holds the very bytes that were rendered.
     """
     _git(folder, "init", "--quiet", "--initial-branch=main", "--template=")
-    stream = _commit_stream(tree, _person(folder, "AUTHOR"), _person(folder, "COMMITTER"), message)
+    stream = _commit_stream(tree, person(folder, "AUTHOR"), person(folder, "COMMITTER"), message)
     _git(folder, "fast-import", "--quiet", "--done", "--depth=0", stdin=stream)
     return _git(folder, "rev-parse", "HEAD").strip()
 
@@ -60,8 +60,11 @@ def fill_index(folder: Path) -> None:
     _git(folder, "reset", "--quiet")
 
 
-def _person(folder: Path, role: str) -> str:
-    """`Name <address> seconds zone`, as git would write it into a commit now."""
+def person(folder: Path, role: str) -> str:
+    """`Name <address> seconds zone`, as git would write it into a commit now.
+
+    `role` is AUTHOR or COMMITTER. Where git knows nobody, it is a neutral name.
+    """
     try:
         return _git(folder, "var", f"GIT_{role}_IDENT").strip()
     except GitError:

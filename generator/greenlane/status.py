@@ -59,9 +59,9 @@ class Status:
         return bool(self.drift)
 
 
-def status(folder: Path, kit: Kit) -> Status:
-    """Compare the project's last commit with its record, and the record with the kit."""
-    repository = open_repository(folder)
+def status(folder: Path, kit: Kit, *, at: str = "HEAD") -> Status:
+    """Compare the project's last commit, or `at`, with its record, and the record with the kit."""
+    repository = open_repository(folder, at)
     in_progress, unresolved = _in_progress(repository)
     with Objects(repository.work_tree) as objects, explained():
         record = record_of(repository, objects)
