@@ -287,7 +287,7 @@ def _opened(folder: Path, at: str = "HEAD") -> Iterator[tuple[Repository, Object
     repository = open_repository(folder, at)
     recovered = ""
     if has_journal(repository) or is_locked_by_us(repository.index):
-        recovered = _tidy(repository)
+        recovered = _tidy(open_repository(folder))
         repository = open_repository(folder, at)
     with Objects(repository.work_tree) as objects, explained():
         yield repository, objects, recovered

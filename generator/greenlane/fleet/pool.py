@@ -132,7 +132,7 @@ def dask(address: str) -> Iterator[Pool]:
     except ImportError:
         raise GreenlaneError(
             "--scheduler needs Dask, which is not installed.",
-            "Install it: `pip install 'greenlane[fleet]'`; with uv `uv tool install 'greenlane[fleet]'`.",
+            "Install it beside greenlane: `pip install 'greenlane[fleet]'`.",
         ) from None
     try:
         client = Client(address, timeout=10, set_as_default=False)

@@ -19,7 +19,7 @@ from greenlane.errors import GreenlaneError
 from greenlane.fleet.remote import fetch, push
 from greenlane.fleet.targets import Target
 from greenlane.git import GitError
-from greenlane.journal import has_journal
+from greenlane.journal import is_interrupted
 from greenlane.kit import Kit, load_kit
 from greenlane.outcomes import KINDS
 from greenlane.record import FOLDER
@@ -209,11 +209,11 @@ def _opened(task: dict[str, Any]) -> Repository:
     if repository.prefix and (folder / ".git").exists():
         # git passed it over and found a repository that it lies in.
         raise GreenlaneError(f"git cannot read {folder / '.git'}.", "Clone it again.")
-    if has_journal(repository):
-        # Looking closer would tidy up what a crash left in the work tree.
+    if is_interrupted(repository):
+        # The next step would tidy up the work tree, which is not the fleet's to touch.
         raise GreenlaneError(
-            "A change by greenlane is under way here, or not committed yet.",
-            "Commit it, or `greenlane update --abort`.",
+            "A change by greenlane is under way here, or was interrupted.",
+            "`greenlane status` there puts it in order.",
         )
     return repository
 
