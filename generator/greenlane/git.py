@@ -35,7 +35,7 @@ _SECONDS = 120
 
 
 class GitError(Exception):
-    """git is missing, too old, or refused; the text is its last line."""
+    """git is missing, too old, or refused; the text is the line that says why."""
 
 
 def import_commit(folder: Path, tree: "Tree", message: str) -> str:
@@ -134,7 +134,9 @@ def run_git(
         raise GitError(f"git {arguments[0]} took more than {_SECONDS} s") from None
     if done.returncode not in accepted:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise GitError(lines[-1] if lines else f"git {arguments[0]} ended with {done.returncode}")
+        # The first that is fatal: consequences and advice follow it.
+        last = lines[-1] if lines else f"git {arguments[0]} ended with {done.returncode}"
+        raise GitError(next((line for line in lines if line.startswith("fatal: ")), last))
     return done.stdout
 
 
