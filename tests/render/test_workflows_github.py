@@ -1,12 +1,10 @@
 """The rendered workflows, read by GitHub's own parser, and every step of them run with bash."""
 
 import hashlib
-import io
 import os
 import re
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -112,23 +110,20 @@ def test_every_step_passes_in_a_fresh_clone(repository: Path, tmp_path: Path, na
 
 @pytest.fixture
 def next_greenlane(tmp_path: Path) -> Path:
-    """greenlane's own source with a kit of another version, and a `gh` that notes what it is asked."""
-    root = Path(__file__).parents[2]
-    archive = subprocess.run(
-        ["git", "archive", "HEAD", "pyproject.toml", "README.md", "generator"],
-        **{"cwd": root, "check": True, "capture_output": True},
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(tmp_path / "next", filter="data")
-    shutil.copytree(root / "templates", tmp_path / "next/templates")
-    head = tmp_path / "next/templates/kit.yml"
+    """greenlane's own source with a kit of another version; beside it a `gh` that takes notes."""
+    root, copy = Path(__file__).parents[2], tmp_path / "next"
+    for name in ("generator", "templates"):
+        shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(root / name, copy)
+    head = copy / "templates/kit.yml"
     head.write_text(re.sub(r"(?m)^version: .*$", "version: 99.0.0", head.read_text()))
-    (tmp_path / "next/templates/base/files/NEW.md").write_text("# New\n")
+    (copy / "templates/base/files/NEW.md").write_text("# New\n")
     gh = tmp_path / "bin/gh"
     gh.parent.mkdir()
     gh.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\n')
     gh.chmod(0o755)
-    return tmp_path / "next"
+    return copy
 
 
 def update_of(repository: Path, folder: Path, source: Path) -> JobRun:
