@@ -3,16 +3,21 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pexpect
+import pyte
 import pytest
 
 from fleet.conftest import BRANCH, Fleet, run
 from greenlane.cli import cli
 from greenlane.exits import run as run_cli
+from greenlane.fleet import work
 
 Call = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -85,6 +90,38 @@ def test_without_dask_the_command_that_installs_it_is_named(
     arguments = [*fleet.command("update", fleet.path)[4:], "--scheduler", "tcp://127.0.0.1:1"]
     assert run_cli(cli, ["fleet", *arguments]) == 2
     assert "pip install 'greenlane[fleet]'" in capsys.readouterr().err
+
+
+def test_mixed_versions_end_the_run(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = work.task_of
+    monkeypatch.setattr(work, "task_of", lambda *a, **o: {**whole(*a, **o), "digest": "other"})
+    assert run_cli(cli, ["fleet", *fleet.command("update", fleet.path)[4:]]) == 2
+    said = capsys.readouterr().err
+    assert "its kit is not the same" in said
+    assert "the same greenlane everywhere" in said
+    assert fleet.branches() == {}
+
+
+def test_progress_is_one_line_at_a_terminal_and_gone_at_the_end(fleet: Fleet) -> None:
+    fleet.populate()
+    screen = pyte.Screen(80, 24)
+    stream = pyte.Stream(screen)
+    seen = []
+    child = pexpect.spawn(
+        *(sys.executable, fleet.command("update", fleet.path)[1:]),
+        **{"encoding": "utf-8", "dimensions": (24, 80), "timeout": 30},
+    )
+    with suppress(pexpect.EOF):
+        while True:
+            stream.feed(child.read_nonblocking(200))
+            seen.append("\n".join(screen.display))
+    child.close()
+    assert child.exitstatus == 1
+    assert any("] 0/6" in shown for shown in seen)
+    assert "/6" not in "\n".join(screen.display)
+    assert "6 repositories: " in "\n".join(screen.display)
 
 
 def many(fleet: Fleet) -> None:

@@ -1,5 +1,6 @@
 """One repository of a fleet: its branch is made, and nothing that a person sees is touched."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,38 @@ def test_a_branch_with_somebodys_commit_is_not_replaced(fleet: Fleet) -> None:
     tip = project.git("rev-parse", BRANCH)
     assert "somebody's own" in failed(fleet.update("clean"))
     assert project.git("rev-parse", BRANCH) == tip
+
+
+def test_nor_is_the_fleets_own_commit_that_somebody_amended(fleet: Fleet) -> None:
+    project = fleet.repositories["clean"]
+    fleet.update("clean")
+    project.git("checkout", "-q", BRANCH)
+    project.write("fix", "fix\n")
+    project.git("add", "fix")
+    project.git("commit", "-q", "--amend", "--no-edit")
+    amended = project.git("rev-parse", BRANCH)
+    project.git("checkout", "-q", "main")
+    assert fleet.update("clean")["commit"] == amended
+    project.write("own", "own\n")
+    project.commit()
+    assert "somebody's own" in failed(fleet.update("clean"))
+    assert project.git("rev-parse", BRANCH) == amended
+
+
+def test_a_project_in_a_folder_of_a_larger_repository(fleet: Fleet) -> None:
+    outer = fleet.repositories["clean"]
+    fleet.create("inner")
+    shutil.rmtree(fleet.path / "inner/.git")
+    shutil.move(fleet.path / "inner", outer.path / "services/inner")
+    outer.commit()
+    assert fleet.update("clean/services/inner")["state"] == "updated"
+    changed = outer.git("diff", "--name-only", "HEAD", BRANCH).split()
+    assert changed
+    assert all(path.startswith("services/inner/") for path in changed)
+    outer.write("own", "own\n")
+    outer.commit()
+    assert "somebody's own" in failed(fleet.update("clean")), "the other project's branch"
+    assert fleet.update("clean/services/inner")["state"] == "updated"
 
 
 def test_a_branch_that_is_checked_out_is_not_replaced(fleet: Fleet, tmp_path: Path) -> None:

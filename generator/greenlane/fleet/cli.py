@@ -171,7 +171,7 @@ def _run(
         console.live(progress(list(results.values()), len(tasks)))
 
     started = time.monotonic()
-    jobs = min(jobs or len(os.sched_getaffinity(0)), len(tasks))
+    jobs = min(jobs or os.cpu_count() or 1, len(tasks))
     todo = work.report_status if command == "status" else work.report_update
     opened = pool.dask(scheduler) if scheduler else pool.processes(jobs)
     try:

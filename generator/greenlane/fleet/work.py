@@ -174,15 +174,21 @@ def _carry_out(plan: Plan, task: dict[str, Any], branch: str) -> dict[str, Any]:
 
 
 def _message(plan: Plan) -> str:
-    place = f" {plan.repository.prefix}".rstrip()
-    return f"{plan.message}\n\n{TRAILER}: {plan.old_version} to {plan.new_version}{place}\n"
+    mark = _mark(plan.merge.tree, plan.repository)
+    return f"{plan.message} (from {plan.old_version})\n\n{TRAILER}: {mark}\n"
+
+
+def _mark(tree: str, repository: Repository) -> str:
+    """With the tree, so that a commit that somebody amended no longer counts as the fleet's."""
+    return f"{tree} {repository.prefix}".strip()
 
 
 def is_ours(repository: Repository, commit: str) -> bool:
     """Whether the fleet made this commit, so that it may replace it."""
-    told = repository.git("log", "-1", f"--format=%(trailers:key={TRAILER},valueonly)", commit)
-    _, _, rest = told.decode(errors="replace").strip().partition(" to ")
-    return bool(rest) and rest.partition(" ")[2] == repository.prefix.rstrip()
+    form = f"--format=%T%n%(trailers:key={TRAILER},valueonly)"
+    told = repository.git("log", "-1", form, commit).decode(errors="replace")
+    tree, _, mark = told.partition("\n")
+    return mark.strip() == _mark(tree, repository)
 
 
 def _branch(repository: Repository, branch: str) -> tuple[str, str]:
