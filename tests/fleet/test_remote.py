@@ -70,6 +70,16 @@ def test_commits_that_origin_has_not_are_not_published(fleet: Fleet, origin: Pro
     assert tip(origin) != ""
 
 
+def test_a_failed_push_is_tried_again(fleet: Fleet, origin: Project) -> None:
+    project = fleet.repositories["clean"]
+    project.write("own", "own\n")
+    project.commit()
+    assert fleet.update("clean", push=True)["state"] == "failed"
+    project.git("push", "-q", "origin", "main")
+    result = fleet.update("clean", push=True)
+    assert (result["state"], tip(origin)) == ("updated", result["commit"])
+
+
 def test_no_origin_and_no_hooks(fleet: Fleet, tmp_path: Path) -> None:
     project = fleet.repositories["clean"]
     for name in ("pre-push", "reference-transaction", "post-commit"):

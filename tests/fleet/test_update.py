@@ -8,6 +8,7 @@ import pytest
 
 from fleet.conftest import BRANCH, NEW, Fleet
 from greenlane import update as recipes
+from greenlane.errors import GreenlaneError
 from greenlane.fleet import work
 from owner import NUMBERED
 
@@ -171,16 +172,35 @@ def test_a_branch_that_is_checked_out_is_not_replaced(fleet: Fleet, tmp_path: Pa
 
 def test_an_update_under_way_is_left_alone(fleet: Fleet) -> None:
     project = fleet.repositories["clean"]
+    project.write("own", "own\n")
+    project.commit()
     with recipes.update(project.path, fleet.newer) as plan:
         plan.apply()
     before = project.state()
-    assert "not committed yet" in failed(fleet.update("clean"))
-    assert project.state() == before
-    assert "not committed yet" in failed(fleet.update("clean", base="main~0"))
+    for base in ("HEAD", "main~1"):
+        assert "not committed yet" in failed(fleet.update("clean", base=base))
+        assert work.report_status(fleet.task("clean", base=base))["state"] == "behind"
+        assert project.state() == before
     journal = project.path / ".git/greenlane/journal.json"
     journal.write_text(journal.read_text().replace('"applied"', '"applying"'))
     assert "was interrupted" in failed(fleet.update("clean"))
     assert project.state() == before
+
+
+def test_a_branch_or_an_update_that_came_in_between_is_seen(fleet: Fleet) -> None:
+    project = fleet.repositories["clean"]
+    with recipes.update(project.path, fleet.newer) as plan:
+        project.git("branch", BRANCH, "main")
+        with pytest.raises(GreenlaneError, match="git failed"):
+            plan.commit(BRANCH, "Update")
+        assert project.git("rev-parse", BRANCH) == project.git("rev-parse", "main")
+        with recipes.update(project.path, fleet.newer) as other:
+            other.apply()
+        with pytest.raises(GreenlaneError, match="not committed yet"):
+            plan.commit("another", "Update")
+        recipes.abort(project.path)
+        plan.commit("another", "Update")
+    assert project.git("show", "another:NEW.md") == "new"
 
 
 def test_it_starts_from_the_base_that_is_asked_for(fleet: Fleet) -> None:
