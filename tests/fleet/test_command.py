@@ -92,6 +92,15 @@ def test_without_dask_the_command_that_installs_it_is_named(
     assert "pip install 'greenlane[fleet]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["nonsense", "foo://x:1", "tcp://x", "tcp://"])
+def test_what_is_no_address_of_a_scheduler_is_not_tried(
+    fleet: Fleet, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    arguments = [*fleet.command("update", fleet.path)[4:], "--scheduler", address]
+    assert run_cli(cli, ["fleet", *arguments]) == 2
+    assert "is no address" in capsys.readouterr().err
+
+
 def test_mixed_versions_end_the_run(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ alone is the culprit. A Dask cluster starts lost tasks again by itself.
 """
 
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -18,6 +19,7 @@ from greenlane.errors import GreenlaneError
 
 Task = dict[str, Any]
 Result = dict[str, Any]
+_ADDRESS = re.compile(r"(tcp|tls|wss?)://[^/\s]+:[0-9]{1,5}")
 _LOST = "The process that worked on it ended twice before it was done: killed, or out of memory."
 
 
@@ -134,13 +136,17 @@ def dask(address: str) -> Iterator[Pool]:
             "--scheduler needs Dask, which is not installed.",
             "Install it beside greenlane: `pip install 'greenlane[fleet]'`.",
         ) from None
+    hint = "Start one: `dask scheduler`, and `dask worker ADDRESS`; its address is tcp://HOST:PORT."
+    if not _ADDRESS.fullmatch(address):
+        raise GreenlaneError(f"{address!r} is no address of a Dask scheduler.", hint)
     try:
         client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise GreenlaneError(
-            f"There is no Dask scheduler at {address}: {error}.",
-            "Start one: `dask scheduler`, and `dask worker ADDRESS`; then give its tcp:// address.",
-        ) from None
+    except (OSError, OverflowError) as error:
+        raise GreenlaneError(f"There is no Dask scheduler at {address}: {error}", hint) from None
     with client:
+        try:
+            client.wait_for_workers(1, timeout=30)
+        except OSError:
+            raise GreenlaneError(f"The scheduler at {address} has no worker.", hint) from None
         # pure=False: the same task is new work each time.
         yield Pool(lambda: client.get_executor(pure=False), 1_000_000)

@@ -21,7 +21,6 @@ from greenlane.fleet.targets import Target
 from greenlane.git import GitError
 from greenlane.journal import is_interrupted
 from greenlane.kit import Kit, load_kit
-from greenlane.outcomes import KINDS
 from greenlane.record import FOLDER
 from greenlane.repository import Repository, explained, open_repository
 from greenlane.status import status
@@ -130,7 +129,7 @@ def _update(task: dict[str, Any], kit: Kit) -> dict[str, Any]:
 
 
 def _carry_out(plan: Plan, task: dict[str, Any], branch: str) -> dict[str, Any]:
-    outcomes = [outcome for outcome in plan.merge.outcomes if outcome.kind in KINDS]
+    outcomes = plan.merge.outcomes
     told = {
         "from": plan.old_version,
         "to": plan.new_version,
