@@ -88,7 +88,7 @@ def test_no_origin_and_no_hooks(fleet: Fleet, tmp_path: Path) -> None:
         hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
         hook.chmod(0o755)
     result = fleet.update("clean", push=True)
-    assert result["state"] == "failed"
+    assert (result["state"], result["branch"]) == ("failed", BRANCH), "made, but not pushed"
     assert "origin" in result["reason"]
     assert not (tmp_path / "ran").exists()
 

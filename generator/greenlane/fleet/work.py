@@ -129,8 +129,33 @@ def _update(task: dict[str, Any], kit: Kit) -> dict[str, Any]:
 
 
 def _carry_out(plan: Plan, task: dict[str, Any], branch: str) -> dict[str, Any]:
+    told = _told(plan)
+    if not plan.changes_anything:
+        return result_of(task, UP_TO_DATE, **told)
+    present, checked_out = _branch(plan.repository, branch)
+    if present and plan.is_in(present):
+        commit = present
+        told["conflicts"] = []  # somebody resolved them there
+    elif told["conflicts"]:
+        return result_of(task, CONFLICTS, **told)
+    else:
+        _check_replaceable(plan.repository, branch, present, checked_out)
+        write = not task["dry_run"]
+        commit = plan.commit(branch, _message(plan), replacing=present) if write else ""
+    result = result_of(task, UPDATED, **{**told, "branch": branch, "commit": commit})
+    if task["push"] and not task["dry_run"]:
+        try:
+            with explained():
+                push(plan.repository, branch, commit, lambda tip: is_ours(plan.repository, tip))
+        except GreenlaneError as error:
+            return {**result, "state": FAILED, "reason": error.message, "hint": error.hint}
+        result["pushed"] = True
+    return result
+
+
+def _told(plan: Plan) -> dict[str, Any]:
     outcomes = plan.merge.outcomes
-    told = {
+    return {
         "from": plan.old_version,
         "to": plan.new_version,
         "counts": dict(Counter(outcome.kind for outcome in outcomes)),
@@ -140,36 +165,19 @@ def _carry_out(plan: Plan, task: dict[str, Any], branch: str) -> dict[str, Any]:
         "new_answers": dict(plan.evolved.new) if plan.evolved else {},
         "refresh": dict(plan.merge.refresh),
     }
-    if not plan.changes_anything:
-        return result_of(task, UP_TO_DATE, **told)
-    present, checked_out = _branch(plan.repository, branch)
-    if present and plan.is_in(present):
-        commit = present
-        told["conflicts"] = []  # somebody resolved them there
-    elif told["conflicts"]:
-        return result_of(task, CONFLICTS, **told)
-    elif present and not is_ours(plan.repository, present):
+
+
+def _check_replaceable(repository: Repository, branch: str, present: str, checked_out: str) -> None:
+    if present and not is_ours(repository, present):
         raise GreenlaneError(
             f"The branch {branch} exists, and its last commit is somebody's own.",
             "Merge it or delete it, or choose another name with --branch.",
         )
-    elif present and checked_out:
+    if present and checked_out:
         raise GreenlaneError(
             f"The branch {branch} is checked out in {checked_out} and must be made anew.",
             "Check out another branch there.",
         )
-    elif task["dry_run"]:
-        commit = ""
-    else:
-        commit = plan.commit(branch, _message(plan), replacing=present)
-    result = result_of(task, UPDATED, **{**told, "branch": branch, "commit": commit})
-    if task["push"] and not task["dry_run"]:
-        try:
-            push(plan.repository, branch, commit, lambda found: is_ours(plan.repository, found))
-        except GreenlaneError as error:
-            return {**result, "state": FAILED, "reason": error.message, "hint": error.hint}
-        result["pushed"] = True
-    return result
 
 
 def _message(plan: Plan) -> str:
