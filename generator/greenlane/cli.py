@@ -17,6 +17,7 @@ import click
 
 from greenlane import __version__, kit_cli
 from greenlane.console import Console
+from greenlane.fleet.cli import fleet
 from greenlane.options import answers_options, common, completes, kit_option
 from greenlane.update_cli import register
 
@@ -240,6 +241,7 @@ def completion(console: Console, shell: str) -> None:
 
 register(cli)
 kit_cli.register(cli)
+cli.add_command(fleet)
 
 
 # -- shared by the commands -----------------------------------------------------------------------

@@ -148,6 +148,12 @@ def has_journal(repository: Repository) -> bool:
     return Desk(repository.git_dir).file.exists()
 
 
+def is_interrupted(repository: Repository) -> bool:
+    """Whether a change is half-done: the work tree must be tidied up, see `rollback.recover`."""
+    journal = Desk(repository.git_dir).read()
+    return journal is not None and journal.state != APPLIED
+
+
 @contextmanager
 def desk_of(repository: Repository) -> Iterator[Desk]:
     """The project's desk, locked against other greenlane commands."""

@@ -59,10 +59,10 @@ class Status:
         return bool(self.drift)
 
 
-def status(folder: Path, kit: Kit) -> Status:
-    """Compare the project's last commit with its record, and the record with the kit."""
-    repository = open_repository(folder)
-    in_progress, unresolved = _in_progress(repository)
+def status(folder: Path, kit: Kit, *, at: str = "HEAD") -> Status:
+    """Compare the project's last commit, or `at`, with its record, and the record with the kit."""
+    repository = open_repository(folder, at)
+    in_progress, unresolved = _in_progress(repository, folder)
     with Objects(repository.work_tree) as objects, explained():
         record = record_of(repository, objects)
         check_kit(kit, record)
@@ -117,9 +117,10 @@ def _two_commits(repository: Repository, base: Mapping[str, File]) -> list[bytes
     return [*lines, stream.commit(OURS), stream.put_tree("", repository.tree)]
 
 
-def _in_progress(repository: Repository) -> tuple[str, tuple[str, ...]]:
+def _in_progress(repository: Repository, folder: Path) -> tuple[str, tuple[str, ...]]:
     if not has_journal(repository):
         return "", ()
+    repository = open_repository(folder)
     from greenlane.rollback import in_progress, recover
 
     with desk_of(repository) as desk, explained():

@@ -93,6 +93,39 @@ class Plan:
                 branch=branch,
             )
 
+    def commit(self, branch: str, message: str, *, replacing: str = "") -> str:
+        """Commit the result to `branch`; work tree, index and HEAD stay as they are.
+
+        Returns the id of the commit. With `replacing`, the branch is at that commit now and
+        loses it; otherwise it is new. Raises GreenlaneError where there are conflicts.
+        """
+        from greenlane.committing import commit_to_branch
+
+        assert self._scratch is not None  # noqa: S101
+        check_branch_name(self.repository, branch)
+        with desk_of(self.repository) as desk:
+            return commit_to_branch(
+                *(self.repository, self._scratch, self.merge, desk),
+                branch=branch,
+                message=message,
+                replacing=replacing,
+            )
+
+    def is_in(self, commit: str) -> bool:
+        """Whether this update was brought to an end there, by whomever.
+
+        That is so when the commit grew from the one that was merged, and its record is the new one.
+        """
+        assert self._scratch is not None  # noqa: S101
+        record = f":{self.repository.prefix}{FOLDER}"
+        grown = self.repository.git(
+            "rev-list", "--max-count=1", self.repository.head, f"^{commit}", "--"
+        )
+        theirs = self._scratch.git("rev-parse", self.merge.tree + record)
+        return not grown and theirs == self.repository.git(
+            "rev-parse", "--quiet", "--verify", commit + record, accepted=(0, 1)
+        )
+
 
 def find_project(start: Path) -> Path:
     """The folder of the project that `start` lies in."""
@@ -107,11 +140,10 @@ def find_project(start: Path) -> Path:
 
 
 @contextmanager
-def update(folder: Path, kit: Kit, *, sets: Iterable[str] = ()) -> Iterator[Plan]:
-    """Bring the project to the kit's version."""
-    with _evolution(
-        folder, kit, "update", f"Update to {kit.name} {kit.edition}", sets=sets
-    ) as plan:
+def update(folder: Path, kit: Kit, *, sets: Iterable[str] = (), at: str = "HEAD") -> Iterator[Plan]:
+    """Bring the project to the kit's version. One made from a commit `at` can only be committed."""
+    message = f"Update to {kit.name} {kit.edition}"
+    with _evolution(folder, kit, "update", message, sets=sets, at=at) as plan:
         yield plan
 
 
@@ -150,10 +182,11 @@ def _evolution(
     sets: Iterable[str] = (),
     add: Iterable[str] = (),
     remove: Iterable[str] = (),
+    at: str = "HEAD",
 ) -> Iterator[Plan]:
     from greenlane.render import render
 
-    with _opened(folder) as (repository, objects, recovered):
+    with _opened(folder, at) as (repository, objects, recovered):
         record = record_of(repository, objects)
         check_kit(kit, record)
         evolved = evolve(kit, record, sets=sets, add=add, remove=remove)
@@ -249,13 +282,13 @@ def abort(folder: Path) -> Journal:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[tuple[Repository, Objects, str]]:
+def _opened(folder: Path, at: str = "HEAD") -> Iterator[tuple[Repository, Objects, str]]:
     """The project's repository with nothing half-done in it."""
-    repository = open_repository(folder)
+    repository = open_repository(folder, at)
     recovered = ""
     if has_journal(repository) or is_locked_by_us(repository.index):
-        recovered = _tidy(repository)
-        repository = open_repository(folder)
+        recovered = _tidy(open_repository(folder))
+        repository = open_repository(folder, at)
     with Objects(repository.work_tree) as objects, explained():
         yield repository, objects, recovered
 
@@ -337,13 +370,18 @@ def _used(
     yield from (x for x in news if not x.uses or any(x.uses in text for text in held))
 
 
-def _check_branch(repository: Repository, branch: str) -> None:
+def check_branch_name(repository: Repository, branch: str) -> None:
+    """Raise GreenlaneError unless git takes it as the name of a branch."""
     from greenlane.git import GitError
 
     try:
         repository.git("check-ref-format", "--branch", branch)
     except GitError:
         raise GreenlaneError(f"{branch!r} is no name for a branch.", "Try kit-update.") from None
+
+
+def _check_branch(repository: Repository, branch: str) -> None:
+    check_branch_name(repository, branch)
     told = repository.git("for-each-ref", "--format=x", f"refs/heads/{branch}")
     if told.strip():
         raise GreenlaneError(f"The branch {branch} exists already.", "Choose another name.")
