@@ -81,7 +81,7 @@ def test_what_a_worker_raises_is_a_result(fleet: Fleet) -> None:
 
 def test_any_executor_will_do(fleet: Fleet) -> None:
     fleet.populate()
-    threads = pool.Pool(lambda: ThreadPoolExecutor(2), 2)
+    threads = pool.Pool(lambda: ThreadPoolExecutor(2), room=2)
     assert states(run(fleet, work.report_update, threads)) == EXPECTED
 
 

@@ -1,8 +1,8 @@
-"""Runs many tasks on an executor, and goes on when workers are lost.
+"""Runs many tasks on executors, and goes on when workers are lost.
 
-A pool of processes breaks as a whole when one of them is killed, and does not say over which task.
-So the tasks that were under way then are run again one at a time: the one that breaks the new pool
-alone is the culprit. A Dask cluster starts lost tasks again by itself.
+A pool of processes breaks as a whole when one of them is killed, and does not say over which task;
+and CPython 3.11 hangs when another process is being started just then. So each process is a
+pool of its own with one task at a time. A Dask cluster starts lost tasks again by itself.
 """
 
 import os
@@ -25,10 +25,35 @@ _LOST = "The process that worked on it ended twice before it was done: killed, o
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """How to make an executor, and how many tasks it is given at a time."""
+    """How to make an executor, how many of them, and how many tasks each has at a time."""
 
     make: Callable[[], Executor]
-    window: int
+    lanes: int = 1
+    room: int = 1
+
+
+class _Lane:
+    """An executor that is made anew when it broke, and how many tasks it has."""
+
+    def __init__(self, make: Callable[[], Executor]) -> None:
+        self._make = make
+        self._executor = make()
+        self.tasks = 0
+
+    def submit(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+        self.tasks += 1
+        try:
+            return self._executor.submit(work, task)
+        except BrokenExecutor:
+            self.close()
+            self._executor = self._make()
+            return self._executor.submit(work, task)
+
+    def close(self) -> None:
+        try:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        except TypeError:  # Dask's knows no such option, and cancels when it does not wait
+            self._executor.shutdown(wait=False)
 
 
 def run(
@@ -43,47 +68,33 @@ def run(
     What a task raises becomes the result that `failed` makes of it and of a sentence. When this is
     left early, by Ctrl-C or an error in `tell`, tasks under way come to their end first.
     """
-    waiting, suspects = deque(range(len(tasks))), deque[int]()
+    waiting = deque(range(len(tasks)))
     losses: Counter[int] = Counter()
-    running: dict[Future[Result], int] = {}
-    executor = pool.make()
+    running: dict[Future[Result], tuple[int, _Lane]] = {}
+    lanes = [_Lane(pool.make) for _ in range(pool.lanes)]
     try:
-        while waiting or suspects or running:
-            queue, room = (suspects, 1) if suspects else (waiting, pool.window)
-            is_broken = False
-            while queue and len(running) < room and not is_broken:
-                try:
-                    future = executor.submit(work, tasks[queue[0]])
-                    running[future] = queue.popleft()
-                except BrokenExecutor:
-                    is_broken = True
-            done = wait(running, return_when=FIRST_COMPLETED).done if running else ()
-            for future in done:
-                number = running.pop(future)
+        while waiting or running:
+            for lane in lanes:
+                while waiting and lane.tasks < pool.room:
+                    number = waiting.popleft()
+                    running[lane.submit(work, tasks[number])] = number, lane
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, lane = running.pop(future)
+                lane.tasks -= 1
                 try:
                     result = future.result()
                 except BrokenExecutor:
-                    is_broken = True
                     losses[number] += 1
                     if losses[number] == 1:
-                        suspects.append(number)
+                        waiting.append(number)
                         continue
                     result = failed(tasks[number], _LOST)
                 except Exception as error:
                     result = failed(tasks[number], f"{type(error).__name__}: {error}")
                 tell(number, result)
-            if is_broken and not running:
-                _close(executor)
-                executor = pool.make()
     finally:
-        _close(executor)
-
-
-def _close(executor: Executor) -> None:
-    try:
-        executor.shutdown(wait=True, cancel_futures=True)
-    except TypeError:  # Dask's knows no such option, and cancels when it does not wait
-        executor.shutdown(wait=False)
+        for lane in lanes:
+            lane.close()
 
 
 @contextmanager
@@ -100,10 +111,10 @@ def processes(jobs: int) -> Iterator[Pool]:
 
         def make() -> Executor:
             return ProcessPoolExecutor(
-                jobs, mp_context=context, initializer=_start, initargs=(Path(name),)
+                1, mp_context=context, initializer=_start, initargs=(Path(name),)
             )
 
-        yield Pool(make, jobs)
+        yield Pool(make, lanes=jobs)
 
 
 def _start(temporary: Path) -> None:
@@ -149,4 +160,4 @@ def dask(address: str) -> Iterator[Pool]:
         except OSError:
             raise GreenlaneError(f"The scheduler at {address} has no worker.", hint) from None
         # pure=False: the same task is new work each time.
-        yield Pool(lambda: client.get_executor(pure=False), 1_000_000)
+        yield Pool(lambda: client.get_executor(pure=False), room=1_000_000)
