@@ -31,7 +31,7 @@ def build_gateway(
     Raises ModelsFileError, PromptError or KnowledgeError, each saying what to mend.
     """
     settings = settings or AiSettings()
-    config, prompts = _read(models_file, settings.prompts_dir)
+    config, prompts = read_release(models_file, settings.prompts_dir)
     return Gateway(
         config,
         models=_models(config),
@@ -48,11 +48,12 @@ def build_gateway(
 
 def load_release(gateway: Gateway, name: str, models_file: Path, prompts_dir: Path) -> Release:
     """Read other models and prompts, for `gateway.choose`. Raises as build_gateway() does."""
-    config, prompts = _read(models_file, prompts_dir)
+    config, prompts = read_release(models_file, prompts_dir)
     return gateway.released(name, config, prompts, _models(config))
 
 
-def _read(models_file: Path, prompts_dir: Path) -> tuple[ModelsFile, PromptSet]:
+def read_release(models_file: Path, prompts_dir: Path) -> tuple[ModelsFile, PromptSet]:
+    """Read models and prompts that fit each other. Raises as build_gateway() does."""
     config, prompts = load(models_file), PromptSet.load(prompts_dir)
     for name, spec in config.request_classes.items():
         try:
