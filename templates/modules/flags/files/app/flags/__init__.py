@@ -8,13 +8,16 @@
 Flags are declared in catalogue.py, and set in flags.json or by flagd.
 """
 
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
-from app.services import Services
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from app.services import Services
 
 
-def setup(app: FastAPI, services: Services) -> None:
-    # Imported here, so that the commands do not load what only serving needs.
+def setup(app: "FastAPI", services: "Services") -> None:
+    # Imported here: a command that switches something off should not load what serves.
     from app.flags.exposures import Exposures
     from app.flags.flags import Flags
     from app.flags.pages import router

@@ -88,11 +88,8 @@ def set_flag(
 
     A percentage stays with a person: who had a variant at 5 % still has it at 50 %.
     """
-    from app.flags.releases import usable
-
     wanted = _percentages(percent)
-    for variant in wanted:
-        usable(FlagsSettings().file, flag, variant)
+    _require_usable(flag, *wanted)
     _apply(flag, lambda d: document.split(d, wanted, experiment), by, reason, as_json)
 
 
@@ -107,9 +104,7 @@ def pin_flag(flag: str, variant: str, by: str | None, reason: str, as_json: bool
 
     `app flags pin release previous` goes back to the models and prompts that were kept last.
     """
-    from app.flags.releases import usable
-
-    usable(FlagsSettings().file, flag, variant)
+    _require_usable(flag, variant)
     _apply(flag, lambda definition: document.pinned(definition, variant), by, reason, as_json)
 
 
@@ -245,18 +240,14 @@ def _apply(
 def _run(action: Callable[[Database], Awaitable[T]]) -> T:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from app.core import migrate
-
     async def run() -> T:
         database = Database(load_settings().database_url)
         try:
-            if reason := await migrate.pending(database):
-                raise ConfigurationError(reason)
             return await action(database)
-        except (SQLAlchemyError, OSError) as error:
+        except SQLAlchemyError as error:
             raise ConfigurationError(
-                f"the database cannot be used ({type(error).__name__}). In an emergency edit "
-                f"{FlagsSettings().file}: it is read again at once"
+                f"the database cannot be used ({type(error).__name__}). Run `app db upgrade`; in "
+                f"an emergency edit {FlagsSettings().file}, which is read again at once"
             ) from error
         finally:
             await database.close()
@@ -269,6 +260,14 @@ def _definition(flag: str) -> Definition:
     if flag not in definitions:
         raise ConfigurationError(f"no flag {flag!r}; there are: {', '.join(sorted(definitions))}")
     return definitions[flag]
+
+
+def _require_usable(flag: str, *variants: str) -> None:
+    if flag == RELEASE.name:
+        from app.flags.releases import require_usable
+
+        for variant in variants:
+            require_usable(_definition(flag)["variants"].get(variant))
 
 
 def _percentages(items: tuple[str, ...]) -> dict[str, int]:

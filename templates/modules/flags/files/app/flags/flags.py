@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import structlog
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("app.flags")
 T = TypeVar("T")
+_SAY_EVERY_S = 60
 
 # Name of the experiment, flag, variant, and who saw it.
 OnExposure = Callable[[str, str, str, Principal], None]
@@ -50,7 +52,7 @@ class Flags:
         self._domain = uuid.uuid4().hex
         self._client: OpenFeatureClient | None = None
         self._starting = Lock()
-        self._failing: set[tuple[str, str]] = set()
+        self._said: dict[tuple[str, str], float] = {}
         self._evaluations = metrics.counter(
             "flags_evaluations_total", "Flags that were asked for", ("flag", "variant")
         )
@@ -75,7 +77,6 @@ class Flags:
         if found.error_code:
             self.failed(flag.name, str(found.error_code.value), found.error_message or "")
             return Resolved(flag.default, "")
-        self._failing -= {failure for failure in self._failing if failure[0] == flag.name}
         variant = found.variant or ""
         self._evaluations.labels(flag.name, variant or "default").inc()
         experiment = found.flag_metadata.get("experiment")
@@ -84,10 +85,10 @@ class Flags:
         return Resolved(found.value, variant)
 
     def failed(self, flag: str, reason: str, detail: str) -> None:
-        """Count that a flag's value could not be had or used, and say it once."""
+        """Count that a flag's value could not be had or used, and say it once a minute."""
         self._failures.labels(flag, reason).inc()
-        if (flag, reason) not in self._failing:
-            self._failing.add((flag, reason))
+        if monotonic() - self._said.get((flag, reason), float("-inf")) > _SAY_EVERY_S:
+            self._said[flag, reason] = monotonic()
             log.error("flag_failed", flag=flag, reason=reason, detail=detail)
 
     def start(self) -> "OpenFeatureClient":

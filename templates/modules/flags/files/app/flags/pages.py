@@ -11,9 +11,9 @@ from app.core.pages import Pages, same_origin
 from app.core.principal import PrincipalDep
 from app.core.problems import AppError, ConfigurationError
 from app.flags import document
-from app.flags.catalogue import FLAGS
+from app.flags.catalogue import FLAGS, RELEASE
 from app.flags.changes import change, changes
-from app.flags.releases import usable
+from app.flags.releases import require_usable
 from app.flags.settings import FlagsSettings
 
 PAGES = Pages(Path(__file__).parent)
@@ -48,7 +48,8 @@ async def pin(
     """Give everybody this variant. Each button sends the whole form."""
     path = FlagsSettings().file
     try:
-        usable(path, name, variant)
+        if name == RELEASE.name:
+            require_usable(document.read(path)["flags"][name]["variants"].get(variant))
         await change(
             request.app.state.services.database,
             path,

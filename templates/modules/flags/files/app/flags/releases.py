@@ -20,7 +20,6 @@ from app.ai.release import Release
 from app.core.principal import Principal
 from app.core.problems import ConfigurationError
 from app.flags.catalogue import ESCALATION, LARGE_MODEL, RELEASE
-from app.flags.document import read
 from app.flags.flags import Flags
 
 FOLDER = Path("releases")
@@ -101,12 +100,9 @@ class Releases:
         return release
 
 
-def usable(path: Path, flag: str, variant: str) -> None:
-    """Raises ConfigurationError when the variant is a release that could not answer."""
-    value = read(path)["flags"].get(flag, {}).get("variants", {}).get(variant)
-    if flag != RELEASE.name or value is None:
-        return  # whether there are such a flag and variant, is asked when it is changed
-    wanted = parse(value)
+def require_usable(value: Mapping[str, Any] | None) -> None:
+    """Raises ConfigurationError when a release could not answer."""
+    wanted = parse(value) if value is not None else _CURRENT
     if (wanted.models, wanted.prompts) == (_CURRENT.models, _CURRENT.prompts):
         return  # read at every start
     _, prompts = read_release(wanted.models, wanted.prompts)

@@ -12,25 +12,50 @@ from app.core.principal import Principal
 from app.flags.flags import Flags
 from app.flags.settings import FlagsSettings
 
-SHIPPED = Path("flags.json")
+SHIPPED = Path("flags.json").resolve()
 ANNA = Principal("north", "anna")
 PEOPLE = [Principal("north", f"person-{number}") for number in range(5_000)]
 
+_SWITCH = {
+    "state": "ENABLED",
+    "variants": {"on": True, "off": False},
+    "defaultVariant": "on",
+}
+_CURRENT = {"models": "models.yaml", "prompts": "prompts", "threshold": None}
+_RULES = [{"$ref": "pilot"}, "current", {"fractional": [["current", 100], ["previous", 0]]}]
+# As they were at first, whatever was pinned in flags.json since.
+KNOWN: dict[str, Any] = {
+    "escalation": _SWITCH,
+    "large-model": _SWITCH,
+    "release": {
+        "state": "ENABLED",
+        "variants": {"current": _CURRENT, "previous": _CURRENT},
+        "defaultVariant": "current",
+        "targeting": {"if": _RULES},
+    },
+}
+
 
 class FlagFile:
-    """flags.json as it ships, in a folder of the test's own."""
+    """The flags of this repository, in a file of the test's own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.write_text(SHIPPED.read_text())
+        document = json.loads(SHIPPED.read_text())
+        document["$evaluators"] = {"pilot": {"in": [{"var": "tenant"}, []]}}
+        document["flags"].update(KNOWN)
+        self.write(document)
 
     def read(self) -> dict[str, Any]:
         return json.loads(self.path.read_text())
 
+    def write(self, document: dict[str, Any]) -> None:
+        self.path.write_text(json.dumps(document))
+
     def alter(self, flag: str, **changes: Any) -> None:
         document = self.read()
         document["flags"][flag].update(changes)
-        self.path.write_text(json.dumps(document))
+        self.write(document)
 
 
 @pytest.fixture
