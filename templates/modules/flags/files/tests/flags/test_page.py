@@ -5,6 +5,7 @@ import re
 import httpx2
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from app.main import create_app
 from app.settings import Settings
@@ -84,7 +85,7 @@ async def test_a_broken_file_is_told(client: httpx2.AsyncClient, flags_file: Fla
 
 
 async def test_it_asks_for_the_access_token(settings: Settings, flags_file: FlagFile) -> None:
-    closed = create_app(Settings(**{**settings.model_dump(), "access_token": "x" * 32}))
+    closed = create_app(settings.model_copy(update={"access_token": SecretStr("x" * 32)}))
     transport = httpx2.ASGITransport(app=closed)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/flags")).status_code == 401
