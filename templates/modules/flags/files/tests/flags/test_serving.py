@@ -139,38 +139,43 @@ async def _until_it_answers(client: httpx2.AsyncClient) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> float:
-    """Wait for it; return how long it took."""
-    started = time.monotonic()
-    while not await condition():
-        assert time.monotonic() - started < seconds
-        await asyncio.sleep(0.02)
-    return time.monotonic() - started
-
-
 async def test_an_edit_takes_effect_within_a_second_while_serving(
     site: Site, flags_file: FlagFile
 ) -> None:
     assert await site.answers() == {site.new}
     flags_file.alter("release", defaultVariant="previous", targeting={})
-
-    async def everywhere() -> bool:
-        return await site.answers() == {site.old}
-
-    assert await _until(everywhere, seconds=1) < 1
+    await asyncio.sleep(1)
+    assert await site.answers() == {site.old}
 
 
+async def press_the_button(site: Site) -> None:
+    form = {"variant": "previous", "reason": "worse"}
+    done = await site.clients[0].post("/flags/release/pin", data=form, auth=("ada", "x" * 32))
+    assert done.status_code == 303
+
+
+async def call_the_command(site: Site) -> None:
+    command = [sys.executable, "-c", "from app.cli import main; main()"]
+    arguments = ["flags", "pin", "release", "previous", "--by", "ada", "--reason", "worse"]
+    pin = await asyncio.create_subprocess_exec(*command, *arguments, env=site.environment)
+    assert await pin.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "roll_back", [press_the_button, pytest.param(call_the_command, marks=pytest.mark.slow)]
+)
 async def test_a_rollback_under_load_takes_five_seconds_at_most_and_fails_no_request(
-    site: Site,
+    site: Site, roll_back: Callable[[Site], Awaitable[None]]
 ) -> None:
-    """From the call of the command until no process answers by the new model or its prompts."""
+    """No request that begins later is answered by the new model or its prompts."""
     answered: list[tuple[float, tuple[str, str]]] = []
     loading = True
 
     async def load(person: int) -> None:
         while loading:
+            began = time.monotonic()
             answer = await site.ask(person)
-            answered.append((time.monotonic(), (answer["model"], answer["prompt"])))
+            answered.append((began, (answer["model"], answer["prompt"])))
             await asyncio.sleep(0.05)
 
     async with asyncio.TaskGroup() as people:
@@ -178,16 +183,13 @@ async def test_a_rollback_under_load_takes_five_seconds_at_most_and_fails_no_req
             people.create_task(load(person))
         await asyncio.sleep(0.7)
         called = time.monotonic()
-        command = [sys.executable, "-c", "from app.cli import main; main()"]
-        arguments = ["flags", "pin", "release", "previous", "--by", "ada", "--reason", "worse"]
-        pin = await asyncio.create_subprocess_exec(*command, *arguments, env=site.environment)
-        assert await pin.wait() == 0
+        await roll_back(site)
         await asyncio.sleep(1)
         loading = False
-    before = Counter(who for moment, who in answered if moment < called)
+    before = Counter(who for began, who in answered if began < called)
     assert before.keys() == {site.new}
-    last_new = max(moment for moment, who in answered if who == site.new)
+    last_new = max(began for began, who in answered if who == site.new)
     assert last_new - called < 5
-    after = Counter(who for moment, who in answered if moment > last_new)
+    after = Counter(who for began, who in answered if began > last_new)
     assert after.keys() == {site.old}, "model and prompts together, never one of them"
-    assert min(before.total(), after.total()) > 50, "there was load before and after"
+    assert min(before.total(), after.total()) > 20, "there was load before and after"
