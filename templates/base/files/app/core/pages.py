@@ -60,7 +60,11 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        shared: dict[str, Any] = {"application": TITLE, "look": static(_LOOK, _HERE, "look.css")}
+        shared: dict[str, Any] = {
+            "application": TITLE,
+            "icon": static(_LOOK, _HERE, "icon.svg"),
+            "look": static(_LOOK, _HERE, "look.css"),
+        }
         made.globals.update(shared)
         self._prepare(made)
         return made
