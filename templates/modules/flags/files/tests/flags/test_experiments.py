@@ -110,10 +110,12 @@ async def test_exposures_are_stored_once(
     flags.resolve(RELEASE, PEOPLE[0])
     await exposures.flush()
     begin(flags_file)
+    ended = []
     for _ in range(2):
         for person in PEOPLE[:100]:
             flags.resolve(RELEASE, person)
         await exposures.flush()
+        ended.append(utcnow())
     async with database.reader() as session:
         rows = list(await session.scalars(select(FlagExposure)))
     assert len(rows) == 100, "each once, and nobody before the experiment began"
@@ -121,6 +123,7 @@ async def test_exposures_are_stored_once(
         ("drafts-2", "release", "north")
     }
     assert {row.variant for row in rows} == {"current", "previous"}
+    assert all(row.first_at < ended[0] for row in rows), "the first time counts"
 
 
 async def test_exposures_wait_for_a_database_that_is_away(
