@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
-from app.core.commands import load_settings
 from app.core.db import Database
 from app.core.problems import ConfigurationError
 from app.flags import document
 from app.flags.catalogue import FLAGS, RELEASE
 from app.flags.document import Definition
 from app.flags.settings import FlagsSettings
+from app.settings import Settings
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ def keep_release(variant: str, by: str | None, reason: str, as_json: bool) -> No
     if not variant.isidentifier() or variant == "current":
         raise click.ClickException(f"{variant!r} is no name for a release; `previous` is one")
     _definition(RELEASE.name)
-    ai, settings = AiSettings(), load_settings()
+    ai, settings = AiSettings(), Settings()
     kept = keep(variant, ai.prompts_dir, ai.prompts_lock, settings.models_file)
 
     def alter(definition: Definition) -> Definition:
@@ -241,7 +241,7 @@ def _run(action: Callable[[Database], Awaitable[T]]) -> T:
     from sqlalchemy.exc import SQLAlchemyError
 
     async def run() -> T:
-        database = Database(load_settings().database_url)
+        database = Database(Settings().database_url)
         try:
             return await action(database)
         except SQLAlchemyError as error:
