@@ -128,6 +128,8 @@ def keep_release(variant: str, by: str | None, reason: str, as_json: bool) -> No
         return definition | {"variants": definition["variants"] | {variant: kept}}
 
     _apply(RELEASE.name, alter, by, reason or "kept before a change", as_json)
+    if not as_json:
+        click.echo(f"models and prompts are kept in releases/{variant}; commit it")
 
 
 @cli.command("stale")
