@@ -8,7 +8,7 @@ import itertools
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ KNOWN_ACTIONS = ("actions/checkout", "astral-sh/setup-uv", "actions/upload-artif
 # Read at import: a test with a home of its own would download every package again.
 UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache/uv")
 EVENT = {"ref": "refs/heads/main", "event_name": "push", "workflow": "ci", "sha": "0" * 40}
+Contexts = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass
@@ -40,8 +41,13 @@ def load(path: Path) -> dict[str, Any]:
     return {("on" if key is True else key): value for key, value in data.items()}
 
 
-def run_workflow(path: Path, repository: Path, scratch: Path) -> list[JobRun]:
-    """Run all jobs in the order of their needs; clones of `repository` go to `scratch`."""
+def run_workflow(
+    path: Path, repository: Path, scratch: Path, given: Contexts | None = None
+) -> list[JobRun]:
+    """Run all jobs in the order of their needs; clones of `repository` go to `scratch`.
+
+    `given` are more contexts, such as `vars` and `secrets`; their `env` is seen by every step.
+    """
     workflow = load(path)
     results: dict[str, str] = {}
     runs: list[JobRun] = []
@@ -51,7 +57,7 @@ def run_workflow(path: Path, repository: Path, scratch: Path) -> list[JobRun]:
         outcomes = []
         for number, matrix in enumerate(_combinations(job)):
             folder = scratch / f"{name}-{number}"
-            run = _Job(workflow, name, job, matrix, needs, folder).run(repository)
+            run = _Job(workflow, name, job, matrix, needs, folder, given or {}).run(repository)
             runs.append(run)
             outcomes.append(run.result)
         results[name] = "success" if set(outcomes) == {"success"} else _worst(outcomes)
@@ -67,11 +73,14 @@ class _Job:
         matrix: dict[str, Any],
         needs: dict[str, Any],
         folder: Path,
+        given: Contexts,
     ) -> None:
         self._workflow, self._job, self._folder = workflow, job, folder
         self._clone = folder / "clone"
         self._contexts: dict[str, Any] = {
-            "github": EVENT,
+            "env": {},
+            **given,
+            "github": {**EVENT, **given.get("github", {})},
             "matrix": matrix,
             "needs": needs,
             "steps": {},
@@ -132,6 +141,7 @@ class _Job:
             cwd=self._clone,
             env={
                 **clean_environment(),
+                **self._contexts["env"],
                 "CI": "true",
                 "GITHUB_STEP_SUMMARY": str(summary),
                 "GITHUB_OUTPUT": str(output),

@@ -14,11 +14,13 @@ from greenlane.quoting import yaml_scalar
 class AnswersFile:
     """What a file says; None where it says nothing.
 
-    `kit` and its `version` stand in the record of a project.
+    `kit` and its `version` stand in the record of a project; so does `extends`, name and version
+    of the kit that this one extends.
     """
 
     kit: str | None = None
     version: str | None = None
+    extends: str | None = None
     app: str | None = None
     modules: tuple[str, ...] | None = None
     answers: Mapping[str, Value] = field(default_factory=dict)
@@ -31,10 +33,11 @@ def read_answers_file(path: Path) -> AnswersFile:
 
 def answers_from(section: Section) -> AnswersFile:
     """The same from a manifest that is read already."""
-    section.only("description", "kit", "version", "app", "modules", "answers")
+    section.only("description", "kit", "version", "extends", "app", "modules", "answers")
     return AnswersFile(
         kit=section.text("kit") if "kit" in section else None,
         version=section.text("version") if "version" in section else None,
+        extends=section.text("extends") if "extends" in section else None,
         app=section.text("app") if "app" in section else None,
         modules=section.texts("modules") if "modules" in section else None,
         answers=plain_answers(section.section("answers")),

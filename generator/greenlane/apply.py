@@ -51,11 +51,11 @@ def apply(
     `branch`, a new branch of that name is made and checked out.
     """
     _check_no_operation(repository)
-    _check_space(repository, merge)
+    check_space(repository, merge)
     desk.sweep()
     with explained():
         try:
-            _bring_objects(repository, scratch, merge, desk)
+            bring_objects(repository, scratch, merge, desk)
         finally:
             shutil.rmtree(desk.incoming, ignore_errors=True)
         journal = Journal(
@@ -133,7 +133,7 @@ def _copy_index(index: Path, target: Path, *, synced: bool = False) -> None:
         target.write_bytes(content)
 
 
-def _bring_objects(repository: Repository, scratch: Scratch, merge: Merge, desk: Desk) -> None:
+def bring_objects(repository: Repository, scratch: Scratch, merge: Merge, desk: Desk) -> None:
     """Pack what the project lacks, and move the pack in as git does when it receives one."""
     wanted = [merge.tree, *{stage.id for stage in merge.stages}, f"^{repository.root_tree}"]
     made = desk.incoming / "pack"
@@ -242,7 +242,7 @@ def _in_the_way(paths: Sequence[str], what: str, hint: str) -> GreenlaneError:
     )
 
 
-def _check_space(repository: Repository, merge: Merge) -> None:
+def check_space(repository: Repository, merge: Merge) -> None:
     """An early word about a full disk; running out later is undone as well."""
     index = repository.index.stat().st_size if repository.index.exists() else 0
     free = shutil.disk_usage(repository.git_dir).free

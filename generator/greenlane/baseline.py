@@ -71,12 +71,15 @@ def _from_archive(content: bytes) -> Iterator[bytes]:
     """The files of the archive, as far as it can be read."""
     import tarfile
 
+    left = len(content)
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             for entry in tar:
                 if entry.issym():
                     yield entry.linkname.encode(errors="surrogateescape")
-                if entry.isreg() and entry.size <= len(content) <= _ARCHIVE_BYTES:
+                # Sparse entries could claim more in all than the archive holds.
+                if entry.isreg() and entry.size <= left and len(content) <= _ARCHIVE_BYTES:
+                    left -= entry.size
                     file = tar.extractfile(entry)
                     if file is not None:
                         yield file.read()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenlane import __version__
+from greenlane import __version__, kit_cli
 from greenlane.console import Console
+from greenlane.fleet.cli import fleet
 from greenlane.options import answers_options, common, completes, from_options, kit_option
 from greenlane.update_cli import register
 
@@ -84,7 +85,7 @@ def new(
     At a terminal the wizard asks, with a way back to the previous question. With any option that
     answers questions, or without a terminal, it asks nothing.
     """
-    from greenlane.kit import load_kit
+    from greenlane.kits import chosen_kit
 
     ask = not (yes or any(given.values()) or console.as_json) and _at_terminal()
     if source is not None:
@@ -101,7 +102,7 @@ def new(
             commit=not no_git,
         )
 
-    kit = load_kit(kit_root)
+    kit = chosen_kit(kit_root)
     again = ["--kit", str(kit_root)] if kit_root else []
     again += ["--no-git"] if no_git else []
     if not ask:
@@ -174,9 +175,9 @@ def start(
     """
     from greenlane.answers import resolve
     from greenlane.environment import free_folder, free_port
-    from greenlane.kit import load_kit
+    from greenlane.kits import chosen_kit
 
-    kit = load_kit(kit_root)
+    kit = chosen_kit(kit_root)
     if dest is None:
         dest = parent / name if name else free_folder(parent)
     dest = _absolute(dest.expanduser())
@@ -203,9 +204,9 @@ Examples:
 def list_(console: Console, kind: str | None, kit_root: Path | None) -> None:
     """Show the archetypes, modules and presets."""
     from greenlane.describe import KINDS, listing, show_listing
-    from greenlane.kit import load_kit
+    from greenlane.kits import chosen_kit
 
-    kit = load_kit(kit_root)
+    kit = chosen_kit(kit_root)
     found = listing(kit, (kind,) if kind else KINDS)
     if console.as_json:
         console.document(found)
@@ -228,9 +229,9 @@ def describe(console: Console, name: str, kit_root: Path | None) -> None:
     """Show what an archetype, a module or a preset adds: files, settings, packages, checks."""
     from greenlane.describe import describe as describe_part
     from greenlane.describe import show_description
-    from greenlane.kit import load_kit
+    from greenlane.kits import chosen_kit
 
-    data = describe_part(load_kit(kit_root), name)
+    data = describe_part(chosen_kit(kit_root), name)
     if console.as_json:
         console.document(data)
     else:
@@ -259,6 +260,8 @@ def completion(console: Console, shell: str) -> None:
 
 
 register(cli)
+kit_cli.register(cli)
+cli.add_command(fleet)
 
 
 # -- shared by the commands -----------------------------------------------------------------------

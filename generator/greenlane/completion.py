@@ -19,7 +19,8 @@ from click.shell_completion import (
 
 from greenlane.errors import GreenlaneError
 from greenlane.exits import COMPLETION_VARIABLE, PROGRAM
-from greenlane.kit import Kit, load_kit
+from greenlane.kit import Kit
+from greenlane.kits import chosen_kit
 
 Items = list[CompletionItem[str]]
 
@@ -126,7 +127,7 @@ def settings(context: click.Context, incomplete: str) -> Items:
 def _kit(context: click.Context) -> Kit | None:
     root = context.params.get("kit_root")
     try:
-        return load_kit(Path(root) if root else None)
+        return chosen_kit(Path(root) if root else None)
     except GreenlaneError:
         return None
 

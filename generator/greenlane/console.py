@@ -226,6 +226,11 @@ class Console:
             self._write(f"\r\x1b[2K{frame} {shown}  {self.style(elapsed, 'dim')}")
             turn += 1
 
+    def live(self, text: str = "") -> None:
+        """Replace the line that is being shown, at a terminal; an empty text takes it back."""
+        if self.animated:
+            self._write("\r\x1b[2K" + self.cut(text, self.width - 1))
+
     # -- results ----------------------------------------------------------------------------------
 
     def document(self, data: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from greenlane.console import Console
 from greenlane.errors import GreenlaneError, did_you_mean
-from greenlane.kit import Kit, Part, Preset
+from greenlane.kit import BUILT_IN, Kit, Part, Preset
 
 KINDS = ("apps", "modules", "presets")
 _PACKAGE_SETS = ("dependencies", "dev_dependencies", "train_dependencies")
@@ -60,6 +60,7 @@ def show_description(data: dict[str, Any], console: Console) -> None:
         console.line(title)
     console.paragraph(data["description"])
     rows = [
+        ("kit", data.get("kit") if data.get("kit") != BUILT_IN else ""),
         ("archetype", data.get("app")),
         ("category", data.get("category")),
         ("requires", ", ".join(data.get("requires", []))),
@@ -109,6 +110,7 @@ def _part(kit: Kit, part: Part) -> dict[str, Any]:
     return {
         **_short(part),
         "kind": {"app": "archetype"}.get(part.kind, part.kind),
+        "kit": kit.origin(part.name).name,
         "category": kit.categories.get(part.category, part.category),
         "requires": sorted(kit.with_required([part.name]) - {part.name}),
         "conflicts": list(part.conflicts),

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from greenlane.answers import Answers, asked_values, resolve
 from greenlane.answers_file import AnswersFile
 from greenlane.errors import GreenlaneError, did_you_mean
-from greenlane.kit import Kit, News
+from greenlane.kit import BUILT_IN, Kit, News, Part
 from greenlane.reading import Record
 
+_VERSION_LENGTH = 200  # Python makes no number of more than some thousand digits
 _NUMBER = re.compile(r"[0-9]+")
 
 
@@ -34,7 +35,7 @@ class Evolved(Carried):
 
 def version_key(version: str) -> tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]]:
     """For comparing versions: 1.4 < 1.10, 2.0-rc.1 < 2.0, 1.0 == 1.0.0."""
-    plain = version.partition("+")[0]
+    plain = version.partition("+")[0][:_VERSION_LENGTH]
     match = re.match(r"[0-9]+(?:\.[0-9]+)*", plain)
     release = [int(part) for part in match[0].split(".")] if match else [0]
     while len(release) > 1 and release[-1] == 0:
@@ -47,16 +48,20 @@ def version_key(version: str) -> tuple[tuple[int, ...], int, tuple[tuple[int, st
 
 def check_kit(kit: Kit, record: Record) -> None:
     """Raise GreenlaneError unless the project is of this kit, in this version or an older one."""
-    if record.kit != kit.name:
+    if list(record.releases) != list(kit.releases):
+        made, this = (" on ".join(releases) for releases in (record.releases, kit.releases))
         raise GreenlaneError(
-            f'The project was made from the kit "{record.kit}", this is "{kit.name}".',
-            "Use the kit that it was made from.",
+            f'The project was made from the kit "{made}", this is "{this}".',
+            f"Give the kit that it was made from: `--kit`, with the folder of {record.kit}.",
         )
-    if version_key(record.version) > version_key(kit.version):
-        raise GreenlaneError(
-            f"The project is at {kit.name} {record.version}, but {kit.version} is installed.",
-            "Upgrade greenlane: `uv tool upgrade greenlane`.",
-        )
+    for name, version in record.releases.items():
+        if version_key(version) > version_key(kit.releases[name]):
+            raise GreenlaneError(
+                f"The project is at {name} {version}, but {kit.releases[name]} is installed.",
+                "Upgrade greenlane: `uv tool upgrade greenlane`."
+                if name == BUILT_IN
+                else f"Bring {name} up to date where you have it.",
+            )
 
 
 def evolve(
@@ -118,7 +123,7 @@ def _carried(
 
 def answers_again(kit: Kit, record: Record) -> Answers | None:
     """The recorded answers as they are, when this is the very kit that they were made for."""
-    if kit.version != record.version:
+    if kit.releases != record.releases:
         return None
     try:
         return resolve(kit, file=record.answers)
@@ -128,18 +133,26 @@ def answers_again(kit: Kit, record: Record) -> Answers | None:
 
 def moves_since(kit: Kit, record: Record) -> Iterator[tuple[str, str]]:
     """(source, target) of what the kit moved since the project's version, oldest first."""
-    moves = [move for part in kit.parts.values() for move in part.moves]
+    moves = [
+        move
+        for part in kit.parts.values()
+        for move in part.moves
+        if _since(move.version, part, record, kit)
+    ]
     for move in sorted(moves, key=lambda move: version_key(move.version)):
-        if _since(move.version, record, kit):
-            yield move.source, move.target
+        yield move.source, move.target
 
 
 def news_since(kit: Kit, record: Record, answers: Answers) -> list[News]:
     """What the chosen parts have to say about the versions since the project's, oldest first."""
     chosen = kit.chosen(answers.app, answers.modules)
-    news = [item for part in chosen for item in part.news if _since(item.version, record, kit)]
+    news = [
+        item for part in chosen for item in part.news if _since(item.version, part, record, kit)
+    ]
     return sorted(news, key=lambda item: version_key(item.version))
 
 
-def _since(version: str, record: Record, kit: Kit) -> bool:
-    return version_key(record.version) < version_key(version) <= version_key(kit.version)
+def _since(version: str, part: Part, record: Record, kit: Kit) -> bool:
+    origin = kit.origin(part.name)
+    before = record.releases[origin.name]
+    return version_key(before) < version_key(version) <= version_key(origin.version)

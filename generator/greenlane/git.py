@@ -35,7 +35,7 @@ _SECONDS = 120
 
 
 class GitError(Exception):
-    """git is missing, too old, or refused; the text is its last line."""
+    """git is missing, too old, or refused; the text is the line that says why."""
 
 
 def import_commit(folder: Path, tree: "Tree", message: str) -> str:
@@ -50,7 +50,7 @@ def import_commit(folder: Path, tree: "Tree", message: str) -> str:
     filter and signs nothing, so the commit holds the very bytes that were rendered.
     """
     _git(folder, "init", "--quiet", "--initial-branch=main", "--template=")
-    stream = _commit_stream(tree, _person(folder, "AUTHOR"), _person(folder, "COMMITTER"), message)
+    stream = _commit_stream(tree, person(folder, "AUTHOR"), person(folder, "COMMITTER"), message)
     _git(folder, "fast-import", "--quiet", "--done", "--depth=0", stdin=stream)
     return _git(folder, "rev-parse", "HEAD").strip()
 
@@ -60,8 +60,11 @@ def fill_index(folder: Path) -> None:
     _git(folder, "reset", "--quiet")
 
 
-def _person(folder: Path, role: str) -> str:
-    """`Name <address> seconds zone`, as git would write it into a commit now."""
+def person(folder: Path, role: str) -> str:
+    """`Name <address> seconds zone`, as git would write it into a commit now.
+
+    `role` is AUTHOR or COMMITTER. Where git knows nobody, it is a neutral name.
+    """
     try:
         return _git(folder, "var", f"GIT_{role}_IDENT").strip()
     except GitError:
@@ -139,7 +142,9 @@ def run_git(
         raise GitError(f"git {arguments[0]} took more than {_SECONDS} s") from None
     if done.returncode not in accepted:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise GitError(lines[-1] if lines else f"git {arguments[0]} ended with {done.returncode}")
+        # The first that is fatal: consequences and advice follow it.
+        last = lines[-1] if lines else f"git {arguments[0]} ended with {done.returncode}"
+        raise GitError(next((line for line in lines if line.startswith("fatal: ")), last))
     return done.stdout
 
 

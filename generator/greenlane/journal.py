@@ -9,6 +9,7 @@ says `aborting`.
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 _FORMAT = 1
 _FOLDER = "greenlane"
 _MARK = b"greenlane\n"
+_PATIENCE = 1.0  # seconds: a child of a killed command can hold the lock a moment longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +148,15 @@ def has_journal(repository: Repository) -> bool:
     return Desk(repository.git_dir).file.exists()
 
 
+def is_interrupted(repository: Repository) -> bool:
+    """Whether a change is half-done: the work tree must be tidied up, see `rollback.recover`."""
+    journal = Desk(repository.git_dir).read()
+    return journal is not None and journal.state != APPLIED
+
+
 @contextmanager
 def desk_of(repository: Repository) -> Iterator[Desk]:
     """The project's desk, locked against other greenlane commands."""
-    import fcntl
-
     desk = Desk(repository.git_dir)
     try:
         desk.folder.mkdir(exist_ok=True)
@@ -160,17 +166,29 @@ def desk_of(repository: Repository) -> Iterator[Desk]:
             f"{desk.folder} cannot be written: {error.strerror}.", "Nothing was changed."
         ) from None
     try:
+        _lock(descriptor)
+        yield desk
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    import fcntl
+
+    deadline = time.monotonic() + _PATIENCE
+    while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
             raise GreenlaneError(
                 "Another greenlane command is changing this project.", "Wait for it to end."
             ) from None
         except OSError:
             pass  # a file system without locks
-        yield desk
-    finally:
-        os.close(descriptor)
+        return
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from greenlane.errors import GreenlaneError
 
+BUILT_IN = "greenlane"
+"""The name of the kit that greenlane carries."""
+
 Value = str | int | bool
 """An answer. Plain data only: nothing else reaches a template."""
 
@@ -25,7 +28,8 @@ class Question:
     `type` is str, bool, int or choice. `default`, `when` and `validator` may be Jinja templates
     over the answers to earlier questions. `pattern` is a regular expression that the whole answer
     must match; `pattern_help` says it in words. `formerly` are names that the question had in
-    earlier versions of the kit, whose answers it inherits.
+    earlier versions of the kit, whose answers it inherits. Templates and patterns that are not
+    `trusted` are evaluated in a process with limits.
     """
 
     name: str
@@ -40,15 +44,20 @@ class Question:
     pattern_help: str = ""
     placeholder: str = ""
     formerly: tuple[str, ...] = ()
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of the kit: where it is, how errors name it, and whether it is rendered."""
+    """A file of the kit: where it is, how errors name it, and whether it is rendered.
+
+    One that is not `trusted` is rendered in a process with limits.
+    """
 
     file: Path
     shown: str
     template: bool
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,10 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """Everything that can be rendered. Built by `load_kit`, which has checked it."""
+    """Everything that can be rendered. Built by `load_kit`, which has checked it.
+
+    A kit that `extends` another one holds all of that one, too.
+    """
 
     name: str
     version: str
@@ -115,6 +127,33 @@ class Kit:
     versions: Mapping[str, object]
     sets: Mapping[str, str]
     slots: Mapping[str, str]
+    extends: "Kit | None" = None
+
+    @property
+    def releases(self) -> dict[str, str]:
+        """Name -> version of this kit and of the one that it extends."""
+        extended = {self.extends.name: self.extends.version} if self.extends else {}
+        return {self.name: self.version, **extended}
+
+    @property
+    def edition(self) -> str:
+        """The version for people; with that of the kit that it extends."""
+        return edition_of(self.releases)
+
+    def origin(self, part: str) -> "Kit":
+        """The kit that a part comes from: this one, or the one that it extends."""
+        return self.extends if self.extends and part in self.extends.parts else self
+
+    @property
+    def own_parts(self) -> dict[str, Part]:
+        """The parts of this kit without those of the one that it extends."""
+        return {name: part for name, part in self.parts.items() if self.origin(name) is self}
+
+    @property
+    def own_presets(self) -> dict[str, Preset]:
+        """The same of its presets."""
+        theirs = self.extends.presets if self.extends else {}
+        return {name: preset for name, preset in self.presets.items() if name not in theirs}
 
     @property
     def base(self) -> Part:
@@ -150,6 +189,12 @@ class Kit:
     def owners(self, app: str, modules: Iterable[str]) -> dict[str, str]:
         """Path -> name of the part that it comes from."""
         return {path: part.name for part in self.chosen(app, modules) for path in part.files}
+
+
+def edition_of(releases: Mapping[str, str]) -> str:
+    """`1.4.0`, or `1.4.0 on greenlane 0.1.0`, of a kit and of the one that it extends."""
+    (_, version), *extended = releases.items()
+    return " on ".join([version, *(f"{name} {number}" for name, number in extended)])
 
 
 def load_kit(root: Path | None = None) -> Kit:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from greenlane.complaints import complain
 from greenlane.errors import GreenlaneError, did_you_mean
 
 MANIFEST_BYTES = 256 * 1024
@@ -47,17 +48,22 @@ class Section:
     def error(self, key: str | None, problem: str, hint: str = "") -> GreenlaneError:
         """An error about `key` (None: about the whole mapping), with file and line."""
         trail = self._trail if key is None else (*self._trail, key)
-        line = self._lines.get(trail) or self._lines.get(self._trail)
+        line = self.line_of(key)
         place = f"{self.shown}, line {line}" if line else self.shown
         name = ".".join(str(step) for step in trail)
         subject = f'"{name}" ' if name else ""
         return GreenlaneError(f"{place}: {subject}{problem}", hint)
 
+    def line_of(self, key: str | None = None) -> int:
+        """The line of `key`, or else of the whole mapping; 0 when that is a whole file."""
+        trail = self._trail if key is None else (*self._trail, key)
+        return self._lines.get(trail) or self._lines.get(self._trail) or 0
+
     def only(self, *known: str) -> None:
         """Refuse any other key."""
         for key in self.data:
             if key not in known:
-                raise self.error(key, "is not a key known here.", did_you_mean(key, known))
+                complain(self.error(key, "is not a key known here.", did_you_mean(key, known)))
 
     def text(self, key: str, default: str | None = None) -> str:
         """A text without control characters at either end; required when there is no default."""
@@ -85,6 +91,7 @@ class Section:
             raise self.error(
                 key, f"is {kind_of(value)}, expected a list of texts.", f"Write `{key}: [...]`."
             )
+        seen: set[str] = set()
         for item in value:
             if not isinstance(item, str):
                 raise self.error(
@@ -94,8 +101,9 @@ class Section:
                 )
             if not item or not item.isprintable():
                 raise self.error(key, f"holds {item!r}; expected a text on a single line.")
-            if value.count(item) > 1:
+            if item in seen:
                 raise self.error(key, f'holds "{item}" twice.', "Remove one of them.")
+            seen.add(item)
         return tuple(value)
 
     def section(self, key: str) -> "Section":

@@ -57,9 +57,9 @@ def kit_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--kit",
         "kit_root",
-        metavar="FOLDER",
+        metavar="KIT",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Another kit: a folder with a kit.yml.",
+        help="Another kit: a folder with a kit.yml, or the name of an installed one.",
     )(command)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from greenlane.complaints import complain
 from greenlane.errors import GreenlaneError
 from greenlane.kit import Choice, Move, News, Part, Question, Source, Value
 from greenlane.manifest import Section, kind_of, read_manifest
@@ -50,14 +51,17 @@ class ReadPart:
     slots: dict[str, str]
 
 
-def read_part(root: Path, folder: str, name: str, kind: str) -> ReadPart:
-    """Read the part in `root`/`folder`."""
+def read_part(root: Path, folder: str, name: str, kind: str, *, trusted: bool = True) -> ReadPart:
+    """Read the part in `root`/`folder`. `trusted`: it is greenlane's own."""
     shown = f"{folder}/module.yml"
     for entry in folder_entries(root / folder, folder):
         if entry.name not in {"module.yml", "files", "slots"}:
-            raise GreenlaneError(
-                f"{folder}/{entry.name} is not read: a part holds module.yml, files/ and slots/.",
-                "Move it into files/ or remove it.",
+            complain(
+                GreenlaneError(
+                    f"{folder}/{entry.name} is not read: a part holds module.yml, files/ and "
+                    "slots/.",
+                    "Move it into files/ or remove it.",
+                )
             )
     if not (root / folder / "module.yml").exists():
         raise GreenlaneError(
@@ -81,10 +85,10 @@ def read_part(root: Path, folder: str, name: str, kind: str) -> ReadPart:
         category=manifest.text("category", default=""),
         requires=manifest.texts("requires"),
         conflicts=manifest.texts("conflicts"),
-        questions=tuple(_question(questions.section(key), key, name) for key in questions),
+        questions=tuple(_question(questions.section(key), key, name, trusted) for key in questions),
         contributes={key: contributes.texts(key) for key in contributes},
-        files=_sources(root, f"{folder}/files", _check_file),
-        slots=_sources(root, f"{folder}/slots", _check_slot),
+        files=_sources(root, f"{folder}/files", _check_file, trusted),
+        slots=_sources(root, f"{folder}/slots", _check_slot, trusted),
         notes=manifest.text("notes", default=""),
         moves=tuple(_move(move) for move in manifest.sections("moves")),
         news=tuple(_news(item) for item in manifest.sections("news")),
@@ -113,7 +117,9 @@ def folder_entries(path: Path, shown: str) -> list[os.DirEntry[str]]:
     return kept
 
 
-def _sources(root: Path, folder: str, check: Callable[[str, str], None]) -> dict[str, Source]:
+def _sources(
+    root: Path, folder: str, check: Callable[[str, str], None], trusted: bool
+) -> dict[str, Source]:
     """Rendered name -> file, sorted by name, of everything in `folder` of the kit."""
     if not (root / folder).exists():
         return {}
@@ -128,7 +134,7 @@ def _sources(root: Path, folder: str, check: Callable[[str, str], None]) -> dict
                 f"{shown} and {sources[target].shown} are both rendered to {target}.",
                 "Remove one of them.",
             )
-        sources[target] = Source(Path(entry.path), shown, template)
+        sources[target] = Source(Path(entry.path), shown, template, trusted)
     return dict(sorted(sources.items()))
 
 
@@ -188,7 +194,7 @@ def _news(section: Section) -> News:
     return News(section.text("version"), section.text("text"), section.text("uses", default=""))
 
 
-def _question(section: Section, name: str, part: str) -> Question:
+def _question(section: Section, name: str, part: str, trusted: bool) -> Question:
     if not _NAME.fullmatch(name) or name in _RESERVED:
         raise section.error(
             None,
@@ -213,6 +219,7 @@ def _question(section: Section, name: str, part: str) -> Question:
         pattern_help=section.text("pattern_help", default=""),
         placeholder=section.text("placeholder", default=""),
         formerly=section.texts("formerly"),
+        trusted=trusted,
     )
     _check_question(section, question)
     return question

@@ -35,19 +35,21 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
 
     check_free(Path(os.path.abspath(dest)))  # noqa: PTH100 - resolve() would follow a link at dest
     tree = with_record(render(kit, answers), kit, answers)
-    return write(tree, dest, f"{kit.name} {kit.version}", commit=commit)
+    message = f"Create the project with {kit.name} {kit.edition}"
+    return write_repository(tree, dest, message, commit=commit)
 
 
-def write(
-    tree: "Tree", dest: Path, origin: str, *, tracked: "Tree | None" = None, commit: bool = True
+def write_repository(
+    tree: "Tree", dest: Path, message: str, *, tracked: "Tree | None" = None, commit: bool = True
 ) -> Created:
-    """Write `tree` to the new folder `dest` and commit it there, or only `tracked` of it.
+    """Write `tree` into the new folder `dest` as a repository with one commit.
 
-    `origin` is what it was rendered from. All or nothing, as `create` says.
+    Only `tracked` of it is committed, if that is given. All or nothing, and `skipped`, as `create`
+    says.
     """
     dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
     replaces_cwd = dest == Path.cwd()
-    first = _FirstCommit(tracked or tree, dest, f"Create the project with {origin}")
+    first = _FirstCommit(tracked or tree, dest, message)
     if commit:
         tree.write_new(dest, alongside=first.import_tree, before_rename=first.fill_index)
     else:

@@ -31,7 +31,9 @@ def is_asked(question: Question, values: Mapping[str, Value]) -> bool:
         return question.when
     from greenlane.sandbox import evaluate, plain
 
-    return evaluate(question.when, plain(values), _shown(question, "when"))
+    return evaluate(
+        question.when, plain(values), _shown(question, "when"), trusted=question.trusted
+    )
 
 
 def default_of(question: Question, values: Mapping[str, Value]) -> Value | None:
@@ -42,7 +44,7 @@ def default_of(question: Question, values: Mapping[str, Value]) -> Value | None:
     from greenlane.sandbox import plain, render_text
 
     shown = _shown(question, "default")
-    text = render_text(default, plain(values), shown)
+    text = render_text(default, plain(values), shown, trusted=question.trusted)
     try:
         return _parsed(question, text)
     except GreenlaneError as error:
@@ -55,16 +57,26 @@ def check(question: Question, value: object, values: Mapping[str, Value]) -> Val
     `values` are the answers to earlier questions. Raises GreenlaneError with the reason.
     """
     answer = _parsed(question, value)
-    if question.pattern and not matches(question.pattern, str(answer), _shown(question, "pattern")):
+    if question.pattern and not _matches(question, str(answer)):
         raise _unfit(question, value, f"expected {question.pattern_help}.")
     if question.validator:
         from greenlane.sandbox import plain, render_text
 
         context = plain({**values, question.name: answer})
-        problem = render_text(question.validator, context, _shown(question, "validator")).strip()
-        if problem:
+        shown = _shown(question, "validator")
+        problem = render_text(question.validator, context, shown, trusted=question.trusted)
+        if problem := problem.strip():
             raise _unfit(question, value, problem)
     return answer
+
+
+def _matches(question: Question, answer: str) -> bool:
+    shown = _shown(question, "pattern")
+    if question.trusted:
+        return matches(question.pattern, answer, shown)
+    from greenlane.confinement import confined
+
+    return bool(confined("match", shown, question.pattern, answer))
 
 
 def _shown(question: Question, key: str) -> str:

@@ -31,11 +31,13 @@ class Locked:
 class Record:
     """Kit, version and answers of a project, and the lock of what they rendered to.
 
-    `origin` is what a template of Copier or Cookiecutter was rendered from; None for a kit.
+    `releases` are the names and versions of the kit and of the one that it extends. `origin` is
+    what a template of Copier or Cookiecutter was rendered from; None for a kit.
     """
 
     kit: str
     version: str
+    releases: Mapping[str, str]
     answers: AnswersFile
     files: Mapping[str, Locked]
     origin: Origin | None = None
@@ -50,11 +52,23 @@ def read_record(read: Callable[[str], bytes | None]) -> Record:
     section = _project(read(PROJECT))
     if is_foreign(section):
         origin = origin_from(section)
-        files = _lock(read(LOCK), origin.name, origin.version, foreign=True)
-        return Record(origin.name, origin.version, AnswersFile(), files, origin)
+        release = {"name": origin.name, "version": origin.version}
+        files = _lock(read(LOCK), release, foreign=True)
+        releases = {origin.name: origin.version}
+        return Record(origin.name, origin.version, releases, AnswersFile(), files, origin)
     answers = _answers(section)
+    extends = {"extends": answers.extends} if answers.extends else {}
     kit, version = answers.kit or "", answers.version or ""
-    return Record(kit, version, answers, _lock(read(LOCK), kit, version))
+    files = _lock(read(LOCK), {"name": kit, "version": version, **extends})
+    return Record(kit, version, _releases(answers), answers, files)
+
+
+def _releases(answers: AnswersFile) -> dict[str, str]:
+    releases = {answers.kit or "": answers.version or ""}
+    if answers.extends:
+        name, _, version = answers.extends.partition(" ")
+        releases[name] = version
+    return releases
 
 
 def _project(content: bytes | None) -> Section:
@@ -78,7 +92,7 @@ def _answers(section: Section) -> AnswersFile:
 
 
 def _lock(
-    content: bytes | None, name: str, version: str, *, foreign: bool = False
+    content: bytes | None, release: Mapping[str, str], *, foreign: bool = False
 ) -> dict[str, Locked]:
     if content is None:
         raise _damaged(LOCK, "it is missing")
@@ -95,7 +109,7 @@ def _lock(
             "Upgrade: `uv tool upgrade greenlane`.",
         )
     kit = data.get("kit")
-    if kit != {"name": name, "version": version}:
+    if kit != release:
         raise _damaged(LOCK, f"it is of the kit {kit!r}, but {PROJECT} says otherwise")
     files = _mapping(data.get("files"), "files")
     return {path: _locked(path, entry, foreign=foreign) for path, entry in files.items()}

@@ -21,18 +21,18 @@ def with_record(tree: Tree, kit: Kit, answers: Answers) -> Tree:
     """The pristine `tree` with the three files that remember how it came about."""
     owners = kit.owners(answers.app, answers.modules)
     project = _project(kit, answers)
-    record = record_files(tree, project, kit.name, kit.version, owners)
+    record = record_files(tree, project, _release(kit), owners)
     return Tree({**tree, **record})
 
 
 def record_files(
-    tree: Tree, project: bytes, name: str, version: str, owners: Mapping[str, str]
+    tree: Tree, project: bytes, release: Mapping[str, str], owners: Mapping[str, str]
 ) -> dict[str, File]:
     """The three files: `project` as it is, the lock and the archive of `tree`.
 
-    `name` and `version` are those of the source, `owners` tell the part that each path is from.
+    `release` has name and version of the source, `owners` tell the part that each path is from.
     """
-    lock = _lock(tree, name, version, owners)
+    lock = _lock(tree, release, owners)
     return {PROJECT: File(project), LOCK: File(lock), BASELINE: File(baseline(tree))}
 
 
@@ -41,22 +41,31 @@ def _project(kit: Kit, answers: Answers) -> bytes:
         answers.app,
         answers.modules,
         asked_values(kit, answers),
-        head={"kit": kit.name, "version": kit.version},
+        head={"kit": kit.name, "version": kit.version, **_extended(kit)},
     )
     return f"# The answers that this repository was made from; updates go by them.\n{text}".encode()
 
 
-def _lock(tree: Tree, name: str, version: str, owners: Mapping[str, str]) -> bytes:
+def _release(kit: Kit) -> dict[str, str]:
+    return {"name": kit.name, "version": kit.version, **_extended(kit)}
+
+
+def _extended(kit: Kit) -> dict[str, str]:
+    return {"extends": f"{kit.extends.name} {kit.extends.version}"} if kit.extends else {}
+
+
+def _lock(tree: Tree, release: Mapping[str, str], owners: Mapping[str, str]) -> bytes:
     """JSON with one line per file, so that git merges it by lines."""
     lines = [
         f"    {quoted(path)}: "
         + json.dumps({"mode": git_mode(file), "blob": blob_id(file.content), "part": owners[path]})
         for path, file in tree.items()
     ]
+    written = ", ".join(f"{quoted(key)}: {quoted(value)}" for key, value in release.items())
     text = (
         "{\n"
         f'  "format": {LOCK_FORMAT},\n'
-        f'  "kit": {{"name": {quoted(name)}, "version": {quoted(version)}}},\n'
+        f'  "kit": {{{written}}},\n'
         f'  "digest": "{tree.digest()}",\n'
         '  "files": {\n' + ",\n".join(lines) + "\n  }\n}\n"
     )

@@ -83,19 +83,20 @@ def object_id(content: bytes, object_format: str = "sha1") -> str:
 
 _ASKED = (
     *("--show-toplevel", "--git-dir", "--git-path", "objects", "--git-path", "index"),
-    *("--show-prefix", "--show-object-format", "HEAD", "HEAD^{tree}", "HEAD:./"),
+    *("--show-prefix", "--show-object-format"),
 )
 _ANSWERS = 9
 
 
-def open_repository(folder: Path) -> Repository:
-    """The repository that `folder`, a project, is in.
+def open_repository(folder: Path, at: str = "HEAD") -> Repository:
+    """The repository that `folder`, a project, is in, as the commit `at` has it.
 
     Raises GreenlaneError when there is none, nothing is committed, or git is missing or too old.
     """
     with explained():
         try:
-            told = run_git(folder, "rev-parse", "--path-format=absolute", *_ASKED)
+            commit = (f"{at}^{{commit}}", f"{at}^{{tree}}", f"{at}:./")
+            told = run_git(folder, "rev-parse", "--path-format=absolute", *_ASKED, *commit)
         except GitError as error:
             raise _unusable(folder, str(error)) from None
         lines = os.fsdecode(told).removesuffix("\n").split("\n")

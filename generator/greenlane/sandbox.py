@@ -4,7 +4,8 @@ A template computes text from the answers and nothing else: no file, no clock, n
 other template. Undefined names are errors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,21 +49,48 @@ def _quoted_filter(value: object) -> str:
     return quoted(str(value))
 
 
-def render_text(source: str, context: Mapping[str, object], shown: str) -> str:
+def render_text(
+    source: str,
+    context: Mapping[str, object],
+    shown: str,
+    *,
+    trusted: bool = True,
+    seconds: float | None = None,
+) -> str:
     """Render a template over a context that went through `plain`.
 
-    Errors name the template as `shown`, with the line.
+    Errors name the template as `shown`, with the line. What is not `trusted` is rendered in a
+    process with limits.
     """
+    if not trusted:
+        from greenlane.confinement import confined
+
+        return str(confined("render", shown, source, context, _SECONDS))
+    with _explained(shown):
+        template = _compiled(source, shown)
+        with time_limit(seconds or _SECONDS, shown):
+            return template.render(context)
+
+
+def compile_text(source: str, shown: str) -> None:
+    """Raise GreenlaneError when this is no template."""
+    with _explained(shown):
+        _compiled(source, shown)
+
+
+@contextmanager
+def _explained(shown: str) -> Iterator[None]:
+    """Whatever a template may raise, as a GreenlaneError with its line."""
     from jinja2 import TemplateError, TemplateSyntaxError
 
     try:
-        template = _compiled(source, shown)
-        with time_limit(_SECONDS, shown):
-            return template.render(context)
+        yield
     except TemplateSyntaxError as error:
         raise GreenlaneError(
             f"{shown}, line {error.lineno}: {error.message}.", "Correct the template."
         ) from None
+    except MemoryError:
+        raise GreenlaneError(f"{shown} needs too much memory.", "Make it simpler.") from None
     except (
         TemplateError,
         ArithmeticError,
@@ -74,7 +102,7 @@ def render_text(source: str, context: Mapping[str, object], shown: str) -> str:
         line = _line_of(error, shown)
         place = f"{shown}, line {line}" if line else shown
         raise GreenlaneError(f"{place}: {_reason(error)}.", _hint(error)) from None
-    except (AttributeError, MemoryError, NotImplementedError, AssertionError) as error:
+    except (AttributeError, NotImplementedError, AssertionError) as error:
         raise GreenlaneError(f"{shown}: {_reason(error)}.", "Correct the template.") from None
 
 
@@ -112,11 +140,13 @@ def _hint(error: BaseException) -> str:
     return "Correct the template."
 
 
-def evaluate(condition: str | bool, context: Mapping[str, object], shown: str) -> bool:
+def evaluate(
+    condition: str | bool, context: Mapping[str, object], shown: str, *, trusted: bool = True
+) -> bool:
     """Whether a `when` holds: `"{{ large_model == 'openai' }}"`."""
     if isinstance(condition, bool):
         return condition
-    text = render_text(condition, context, shown).strip().lower()
+    text = render_text(condition, context, shown, trusted=trusted).strip().lower()
     if text in {"true", "yes", "1"}:
         return True
     if text in {"false", "no", "0", ""}:

@@ -9,7 +9,7 @@ from greenlane import scratch as stream
 from greenlane.baseline import find_base
 from greenlane.errors import GreenlaneError
 from greenlane.journal import desk_of, has_journal
-from greenlane.kit import Kit
+from greenlane.kit import Kit, edition_of
 from greenlane.merge import BASE, OURS
 from greenlane.reading import Record
 from greenlane.record import FOLDER, blob_id, git_mode
@@ -63,18 +63,18 @@ class Status:
         return bool(self.drift)
 
 
-def status(folder: Path, source: Source | Kit) -> Status:
-    """Compare the project's last commit with its record, and the record with the source."""
+def status(folder: Path, source: Source | Kit, *, at: str = "HEAD") -> Status:
+    """Compare the project's last commit, or `at`, with its record, and that with the source."""
     source = as_source(source)
-    repository = open_repository(folder)
-    in_progress, unresolved = _in_progress(repository)
+    repository = open_repository(folder, at)
+    in_progress, unresolved = _in_progress(repository, folder)
     with Objects(repository.work_tree) as objects, explained():
         record = record_of(repository, objects)
         source.check(record)
         drift = _drift(record, repository, objects, source)
         pending: Mapping[str, str] = {}
         volatile: tuple[str, ...] = ()
-        blocked, news, installed = "", 0, source.version or record.version
+        blocked, news, installed = "", 0, source.version or edition_of(record.releases)
         try:
             new = source.render(record, Change())
             files = new.files
@@ -88,7 +88,7 @@ def status(folder: Path, source: Source | Kit) -> Status:
             blocked = error.message
     return Status(
         kit=record.kit,
-        version=record.version,
+        version=edition_of(record.releases),
         installed=installed,
         source=record.origin.source if record.origin else "",
         volatile=volatile,
@@ -129,9 +129,10 @@ def _two_commits(repository: Repository, base: Files) -> list[bytes]:
     return [*lines, stream.commit(OURS), stream.put_tree("", repository.tree)]
 
 
-def _in_progress(repository: Repository) -> tuple[str, tuple[str, ...]]:
+def _in_progress(repository: Repository, folder: Path) -> tuple[str, tuple[str, ...]]:
     if not has_journal(repository):
         return "", ()
+    repository = open_repository(folder)
     from greenlane.rollback import in_progress, recover
 
     with desk_of(repository) as desk, explained():

@@ -15,7 +15,7 @@ from greenlane.baseline import find_base
 from greenlane.errors import GreenlaneError, did_you_mean
 from greenlane.evolution import Carried
 from greenlane.journal import Journal, desk_of, has_journal, is_locked_by_us
-from greenlane.kit import Kit, News
+from greenlane.kit import Kit, News, edition_of
 from greenlane.location import FOLDER, PROJECT
 from greenlane.merge import Merge, merge
 from greenlane.reading import Record, read_record
@@ -89,11 +89,49 @@ class Plan:
                 branch=branch,
             )
 
+    def commit(self, branch: str, message: str, *, replacing: str = "") -> str:
+        """Commit the result to `branch`; work tree, index and HEAD stay as they are.
+
+        Returns the id of the commit. With `replacing`, the branch is at that commit now and
+        loses it; otherwise it is new. Raises GreenlaneError where there are conflicts.
+        """
+        from greenlane.committing import commit_to_branch
+
+        assert self._scratch is not None  # noqa: S101
+        check_branch_name(self.repository, branch)
+        with desk_of(self.repository) as desk:
+            return commit_to_branch(
+                *(self.repository, self._scratch, self.merge, desk),
+                branch=branch,
+                message=message,
+                replacing=replacing,
+            )
+
+    def is_in(self, commit: str) -> bool:
+        """Whether this update was brought to an end there, by whomever.
+
+        That is so when the commit grew from the one that was merged, and its record is the new one.
+        """
+        assert self._scratch is not None  # noqa: S101
+        record = f":{self.repository.prefix}{FOLDER}"
+        grown = self.repository.git(
+            "rev-list", "--max-count=1", self.repository.head, f"^{commit}", "--"
+        )
+        theirs = self._scratch.git("rev-parse", self.merge.tree + record)
+        return not grown and theirs == self.repository.git(
+            "rev-parse", "--quiet", "--verify", commit + record, accepted=(0, 1)
+        )
+
 
 @contextmanager
-def update(folder: Path, source: Source | Kit, *, sets: Iterable[str] = ()) -> Iterator[Plan]:
-    """Bring the project to the source's version."""
-    with _evolution(folder, source, "update", Change(sets=tuple(sets))) as plan:
+def update(
+    folder: Path, source: Source | Kit, *, sets: Iterable[str] = (), at: str = "HEAD"
+) -> Iterator[Plan]:
+    """Bring the project to the source's version.
+
+    One made from a commit `at` can only be committed.
+    """
+    with _evolution(folder, source, "update", Change(sets=tuple(sets)), at=at) as plan:
         yield plan
 
 
@@ -125,10 +163,16 @@ def set_answers(folder: Path, source: Source | Kit, sets: Sequence[str]) -> Iter
 
 @contextmanager
 def _evolution(
-    folder: Path, source: Source | Kit, command: str, change: Change, message: str = ""
+    folder: Path,
+    source: Source | Kit,
+    command: str,
+    change: Change,
+    message: str = "",
+    *,
+    at: str = "HEAD",
 ) -> Iterator[Plan]:
     source = as_source(source)
-    with _opened(folder) as (repository, objects, recovered):
+    with _opened(folder, at) as (repository, objects, recovered):
         record = record_of(repository, objects)
         source.check(record)
         new = source.render(record, change)
@@ -146,7 +190,7 @@ def _evolution(
                 message=message or f"Update to {source.name} {new.version}",
                 repository=repository,
                 merge=merged,
-                old_version=record.version,
+                old_version=edition_of(record.releases),
                 new_version=new.version,
                 news=tuple(_used(list(new.news), repository, scratch, merged)),
                 notes=new.notes,
@@ -180,8 +224,8 @@ def restore(folder: Path, source: Source | Kit, paths: Sequence[str]) -> Iterato
                 message=f"Restore {', '.join(paths)}",
                 repository=repository,
                 merge=merged,
-                old_version=record.version,
-                new_version=record.version,
+                old_version=edition_of(record.releases),
+                new_version=edition_of(record.releases),
                 recovered=recovered,
                 _scratch=scratch,
             )
@@ -250,13 +294,13 @@ def abort(folder: Path) -> Journal:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[tuple[Repository, Objects, str]]:
+def _opened(folder: Path, at: str = "HEAD") -> Iterator[tuple[Repository, Objects, str]]:
     """The project's repository with nothing half-done in it."""
-    repository = open_repository(folder)
+    repository = open_repository(folder, at)
     recovered = ""
     if has_journal(repository) or is_locked_by_us(repository.index):
-        recovered = _tidy(repository)
-        repository = open_repository(folder)
+        recovered = _tidy(open_repository(folder))
+        repository = open_repository(folder, at)
     with Objects(repository.work_tree) as objects, explained():
         yield repository, objects, recovered
 
@@ -330,13 +374,18 @@ def _used(
     yield from (x for x in news if not x.uses or any(x.uses in text for text in held))
 
 
-def _check_branch(repository: Repository, branch: str) -> None:
+def check_branch_name(repository: Repository, branch: str) -> None:
+    """Raise GreenlaneError unless git takes it as the name of a branch."""
     from greenlane.git import GitError
 
     try:
         repository.git("check-ref-format", "--branch", branch)
     except GitError:
         raise GreenlaneError(f"{branch!r} is no name for a branch.", "Try kit-update.") from None
+
+
+def _check_branch(repository: Repository, branch: str) -> None:
+    check_branch_name(repository, branch)
     told = repository.git("for-each-ref", "--format=x", f"refs/heads/{branch}")
     if told.strip():
         raise GreenlaneError(f"The branch {branch} exists already.", "Choose another name.")

@@ -225,6 +225,7 @@ def adopt(
     """
     from greenlane import update as recipes
     from greenlane.answers import resolve
+    from greenlane.kits import chosen_kit
 
     kit_asked = kit_root is not None or any(given.values())
     if source is not None or (not kit_asked and _has_foreign_record(start)):
@@ -234,7 +235,7 @@ def adopt(
         found = origin_for(start, source, origin, given)
         planned = adopt_template(start, found, ref=origin["ref"], trust=origin["trusted"])
         return _change(console, planned, dry_run, branch)
-    kit = _kit(kit_root)
+    kit = chosen_kit(kit_root)
     answers = resolve(kit, **given)
     return _change(console, recipes.adopt(start, kit, answers), dry_run, branch)
 
@@ -312,18 +313,14 @@ def _source(
                 "--to is for projects from a Copier or Cookiecutter template.",
                 "A kit's version is that of the installed one, or of --kit FOLDER.",
             )
-        yield _kit(kit_root)
+        from greenlane.kits import kit_of_project
+
+        yield kit_of_project(folder, kit_root)
         return
     from greenlane.sources.opening import opened
 
     with opened(origin, ref=ref, trust=trust) as source:
         yield source
-
-
-def _kit(root: Path | None) -> Kit:
-    from greenlane.kit import load_kit
-
-    return load_kit(root)
 
 
 def _change(

@@ -1,22 +1,21 @@
 """versions.yml: every version that the kit pins, in one place."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from greenlane.manifest import Section, kind_of, read_manifest
 
 
-def read_versions(root: Path) -> Mapping[str, object]:
-    """The content of versions.yml, whose leaves are all texts; {} when there is none.
+def read_versions(root: Path) -> Section | None:
+    """The content of versions.yml, whose leaves are all texts; None when there is none.
 
     A version that YAML reads as a number (1.10 would become 1.1) is refused.
     """
     path = root / "versions.yml"
     if not path.exists():
-        return {}
+        return None
     section = read_manifest(path, "versions.yml")
     _check(section, section.data)
-    return section.data
+    return section
 
 
 def _check(section: Section, data: dict[str, object]) -> None:

@@ -80,8 +80,9 @@ def test_adding_a_module(clone: Path, tmp_path: Path, quickly: bool) -> None:
         "adding a module edits something else"
     )
     printed = follow(adding, clone, tmp_path, quickly=quickly)
-    assert "robots" in printed[0], "`greenlane list` does not show it"
-    assert "app.robots" in printed[1] or "app/robots" in printed[1]
+    assert "test_robots.py" in printed[0], "`kit new-module` wrote no test"
+    assert "robots" in printed[1], "`greenlane list` does not show it"
+    assert "app.robots" in printed[2] or "app/robots" in printed[2]
     made = tmp_path / "try-robots"
     assert '"app.robots",' in (made / "app/features.py").read_text()
     assert "## Search engines" in (made / "README.md").read_text()

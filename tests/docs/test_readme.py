@@ -9,11 +9,11 @@ import pytest
 
 from greenlane.answers import resolve
 from greenlane.cli import cli
+from greenlane.combinations import everything
 from greenlane.errors import GreenlaneError
 from greenlane.kit import load_kit
 from greenlane.render import render
 from literate import Command, steps
-from rendering import everything
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "README.md").read_text()
@@ -63,6 +63,9 @@ def _greenlane(arguments: list[str]) -> None:
     if not arguments or arguments[0] in {"--help", "--version"}:
         return
     command = cli.commands[arguments[0]]
+    while isinstance(command, click.Group):
+        arguments = arguments[1:]
+        command = command.commands[arguments[0]]
     context = command.make_context(arguments[0], arguments[1:], obj=None)
     kit = load_kit()
     given = context.params

@@ -10,13 +10,14 @@ import pytest
 import yaml
 
 from greenlane.answers import Answers, resolve
+from greenlane.combinations import templates, wanted
 from greenlane.errors import GreenlaneError
+from greenlane.hygiene import problems
 from greenlane.kit import Kit
 from greenlane.questions import applicable, check
 from greenlane.record import BASELINE, with_record
 from greenlane.render import render
 from greenlane.tree import Tree
-from hygiene import problems
 
 HOSTILE = [
     "a\"; rm -rf / # 'x' `id` $(id) ${HOME} ${{ secrets.X }} \\",
@@ -32,39 +33,14 @@ HOSTILE = [
 
 
 def selections(kit: Kit) -> Iterator[tuple[str, Answers]]:
-    """Each preset, each archetype alone, with each module, and with all that go together."""
-    for preset in kit.presets:
-        yield f"preset {preset}", resolve(kit, preset=preset)
-    for app in kit.apps:
-        yield app, resolve(kit, sets=[f"app={app}"])
-        everything: list[str] = []
-        for module in kit.modules:
-            yield f"{app} with {module}", resolve(kit, sets=[f"app={app}", f"modules={module}"])
-            try:
-                resolve(kit, sets=[f"app={app}", f"modules={','.join([*everything, module])}"])
-            except GreenlaneError:
-                continue
-            everything.append(module)
-        yield (
-            f"{app} with all",
-            resolve(kit, sets=[f"app={app}", f"modules={','.join(everything)}"]),
-        )
-
-
-def _templates(kit: Kit, answers: Answers) -> set[str]:
-    return {
-        path
-        for part in kit.chosen(answers.app, answers.modules)
-        for path, source in part.files.items()
-        if source.template
-    }
+    return wanted(kit, count=0)
 
 
 def test_every_file_is_clean(kit: Kit) -> None:
     found = {
         problem: f"{problem} ({name})"
         for name, answers in selections(kit)
-        for problem in problems(render(kit, answers), _templates(kit, answers))
+        for problem in problems(render(kit, answers), templates(kit, answers))
     }
     assert not found, "\n".join(sorted(found.values()))
 
@@ -97,7 +73,7 @@ def _hostile(kit: Kit, answers: Answers, value: str) -> tuple[Answers, set[str]]
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_hostile_answer_stays_a_text(kit: Kit, value: str) -> None:
     for name, answers in selections(kit):
-        if not name.endswith("with all"):
+        if not name.endswith("with everything"):
             continue
         attacked, taken = _hostile(kit, answers, value)
         tree = render(kit, attacked)
@@ -153,7 +129,7 @@ def test_the_record_is_marked_for_git(kit: Kit, tmp_path: Path) -> None:
 
 
 def test_no_rendered_file_is_ignored_by_the_repository_itself(kit: Kit, tmp_path: Path) -> None:
-    answers = dict(selections(kit))[f"{next(iter(kit.apps))} with all"]
+    answers = dict(selections(kit))[f"{next(iter(kit.apps))} with everything"]
     render(kit, answers).write_new(tmp_path / "new")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path / "new", check=True)
     done = subprocess.run(

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from greenlane.combinations import everything
 from greenlane.kit import Kit, load_kit
 from greenlane.render import render
-from rendering import everything, write
+from rendering import write
 
 
 @pytest.fixture(scope="session")

@@ -1,57 +1,19 @@
 """Random choices of modules and answers, the same ones on every run: all render clean and alike."""
 
-import random
 from pathlib import Path
 
 import pytest
 
-from greenlane.answers import Answers, applicable, is_asked, resolve
-from greenlane.kit import Kit, Question, Value, load_kit
+from greenlane.answers import Answers
+from greenlane.combinations import combination, everything, templates
+from greenlane.hygiene import problems
+from greenlane.kit import Kit, load_kit
 from greenlane.render import render
 from greenlane.tree import Tree
-from hygiene import problems
-from rendering import compatible, everything, templates, tool, write
+from rendering import tool, write
 
 COMBINATIONS = 72
-# Awkward on purpose: each must come out quoted rightly in TOML, YAML, JSON, Markdown and Python.
-TEXTS = ["Plain words", 'Ada "the Countess" Lovelace', "O'Brien & Söhne: #1", "back\\slash 50% ✓"]
-FREE_TEXT = {"description", "author", "organisation"}
-TITLES = ["Plain words", "O'Brien & Söhne: #1", "50% ✓ {braces} <b>"]
 KIT = load_kit()
-
-
-def combination(kit: Kit, seed: int) -> Answers:
-    """Modules and answers drawn by `seed`: any that may be chosen can come."""
-    draw = random.Random(seed)
-    app = draw.choice(sorted(kit.apps))
-    wanted = [name for name in sorted(kit.modules) if draw.random() < 0.5]
-    modules = compatible(kit, app, wanted)
-    values: dict[str, Value] = {"app": app, "modules": ",".join(modules)}
-    chosen = sorted(kit.with_required([app, *modules]) - {app})
-    for question in applicable(kit, app, chosen):
-        known = {**values, "project_name": "my-app"}
-        if question.name != "project_name" and is_asked(question, known):
-            value = _answer(question, draw)
-            if value is not None:
-                values[question.name] = value
-    sets = [f"{key}={value}" for key, value in values.items()]
-    return resolve(kit, name=f"app-{seed}", sets=sets)
-
-
-def _answer(question: Question, draw: random.Random) -> Value | None:
-    if question.choices:
-        return draw.choice(question.choices).value
-    if question.type == "bool":
-        return draw.choice(["true", "false"])
-    if question.type == "int":
-        return draw.randint(1, 50)
-    if question.name in FREE_TEXT:
-        return draw.choice(TEXTS)
-    if question.name == "project_title":
-        return draw.choice(TITLES)
-    if question.name == "code_owner":
-        return draw.choice(["", "@ada", "@acme/ml-team"])
-    return None  # its default
 
 
 @pytest.fixture(scope="module")

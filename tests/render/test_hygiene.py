@@ -2,8 +2,8 @@
 
 import pytest
 
+from greenlane.hygiene import problems
 from greenlane.tree import File, Tree
-from hygiene import problems
 
 
 def found(path: str, text: str) -> list[str]:
@@ -16,11 +16,14 @@ def found(path: str, text: str) -> list[str]:
         ("compose.yaml", "a: {{ project_title }}\n", "leftover"),
         ("pyproject.toml", "# {% if x %}\n", "leftover"),
         (".github/workflows/ci.yml", "a: 1 # {{ b }}\n", "leftover"),
+        ("README.md", "<generator object f at 0x7f9473c99fd0>\n", "holds an address"),
         ("README.md", "a \n", "ends with a space"),
         ("README.md", "a", "does not end with a line end"),
         ("README.md", "a\n\n", "ends with an empty line"),
         ("README.md", "a\r\n", "CR"),
         ("compose.yaml", "a: b: c\n", "cannot be read"),
+        ("app/a.py", "if True:\n\tprint()\n", "indented by a tab"),
+        ("app/a.py", f"x = {'(' * 5000}{')' * 5000}\n", "cannot be read"),
         ("pyproject.toml", "a = \n", "cannot be read"),
         ("a.json", "{,}\n", "cannot be read"),
         ("a.jsonl", "{}\n{\n", "cannot be read"),

@@ -154,8 +154,22 @@ def test_the_required_job_needs_all_others_and_always_reports(rendered: Path) ->
 
 def test_nothing_needs_a_secret(rendered: Path) -> None:
     for path in workflows(rendered):
+        if path.name == "update.yml":
+            continue
         assert "secrets." not in path.read_text()
         assert "write" not in str([job.get("permissions") for job in load(path)["jobs"].values()])
+
+
+def test_only_the_update_may_write_and_it_can_do_without_a_secret(rendered: Path) -> None:
+    path = rendered / ".github/workflows/update.yml"
+    assert re.findall(r"secrets\.[^}]*", path.read_text()) == [
+        "secrets.GREENLANE_TOKEN || github.token "
+    ]
+    (job,) = load(path)["jobs"].values()
+    assert job["permissions"] == dict.fromkeys(["actions", "contents", "pull-requests"], "write")
+    for step in job["steps"]:
+        # Code that is fetched never sees a token.
+        assert ("GH_TOKEN" in step.get("env", {})) == ("gh " in step.get("run", "")), step
 
 
 def test_dependabot_waits_a_week(rendered: Path) -> None:

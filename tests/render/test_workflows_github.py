@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from greenlane.combinations import everything
 from greenlane.kit import Kit
 from greenlane.project import create
-from rendering import everything
 from workflow_steps import JobRun, clean_environment, run_workflow
 
 pytestmark = pytest.mark.slow
@@ -106,6 +106,65 @@ def test_every_step_passes_in_a_fresh_clone(repository: Path, tmp_path: Path, na
         assert ran == {*(f"checks {check}" for check in checks[1].split()), "sbom", "required"}
         evals = next(run for run in runs if run.name == "checks evals")
         assert "### Evals" in evals.summary, "the eval report is not on the page of the run"
+
+
+@pytest.fixture
+def next_greenlane(tmp_path: Path) -> Path:
+    """greenlane's own source with a kit of another version; beside it a `gh` that takes notes."""
+    root, copy = Path(__file__).parents[2], tmp_path / "next"
+    for name in ("generator", "templates"):
+        shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(root / name, copy)
+    head = copy / "templates/kit.yml"
+    head.write_text(re.sub(r"(?m)^version: .*$", "version: 99.0.0", head.read_text()))
+    (copy / "templates/base/files/NEW.md").write_text("# New\n")
+    gh = tmp_path / "bin/gh"
+    gh.parent.mkdir()
+    gh.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\n')
+    gh.chmod(0o755)
+    return copy
+
+
+def update_of(repository: Path, folder: Path, source: Path) -> JobRun:
+    given = {
+        "vars": {"GREENLANE_SOURCE": str(source) if source.name else ""},
+        "secrets": {"GREENLANE_TOKEN": ""},
+        "github": {"token": "token"},
+        "env": {"PATH": f"{folder / 'bin'}:{clean_environment()['PATH']}"},
+    }
+    workflow = repository / ".github/workflows/update.yml"
+    number = len(list(folder.iterdir()))
+    (run,) = run_workflow(workflow, repository, folder / f"run-{number}", given)
+    return run
+
+
+def test_the_update_opens_one_pull_request(
+    repository: Path, next_greenlane: Path, tmp_path: Path
+) -> None:
+    origin = tmp_path / "origin"
+    subprocess.run(["git", "clone", "--quiet", str(repository), str(origin)], check=True)
+    assert update_of(origin, tmp_path, Path()).result == "skipped"
+    run = update_of(origin, tmp_path, next_greenlane)
+    assert run.result == "success", told([run])
+    asked = (tmp_path / "asked").read_text().splitlines()
+    branch = "greenlane/update-99.0.0"
+    assert [" ".join(line.split()[:2]) for line in asked] == [
+        "auth setup-git",
+        "pr create",
+        "workflow run",
+    ]
+    assert (
+        f"--head {branch} --title Update by greenlane: 99.0.0 --body-file var/update/" in asked[1]
+    )
+    assert "to 99.0.0" in run.summary
+    listed = subprocess.run(
+        ["git", "ls-tree", "--name-only", branch], cwd=origin, capture_output=True, check=True
+    )
+    assert b"NEW.md" in listed.stdout.split()
+    again = update_of(origin, tmp_path, next_greenlane)
+    assert again.result == "success", told([again])
+    assert len((tmp_path / "asked").read_text().splitlines()) == 3, "a second pull request"
 
 
 def test_a_red_gate_turns_the_required_job_red(repository: Path, tmp_path: Path) -> None:

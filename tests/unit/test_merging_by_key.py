@@ -103,3 +103,7 @@ def test_a_value_that_is_drawn_anew_is_kept_and_all_else_arrives() -> None:
 def test_a_binary_that_is_drawn_anew_is_kept_as_it_is() -> None:
     base, again, theirs = ({"k": File(b"\0" + key)} for key in (b"one", b"two", b"three"))
     assert keep_volatile(base, again, theirs).files["k"].content == b"\0one"
+
+
+def test_a_version_of_any_length_can_be_compared() -> None:
+    assert version_key("9" * 10_000) > version_key("1")

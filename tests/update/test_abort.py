@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from greenlane import apply as applying
 from greenlane import update as recipes
 from greenlane.errors import GreenlaneError
+from greenlane.journal import desk_of
 from greenlane.kit import Kit
+from greenlane.repository import open_repository
 from owner import KIT, NUMBERED, Project
 
 MAIN = "base/files/app/main.py"
@@ -137,9 +140,6 @@ def test_the_next_update_waits_for_the_commit_of_the_last(created: Project) -> N
 
 
 def test_two_commands_at_once(created: Project) -> None:
-    from greenlane.journal import desk_of
-    from greenlane.repository import open_repository
-
     kit = created.kit("1.1.0", {MAIN: "new\n"})
     before = created.state()
     with (
@@ -148,6 +148,17 @@ def test_two_commands_at_once(created: Project) -> None:
     ):
         created.update(kit)
     assert created.state() == before
+
+
+def test_a_command_that_is_about_to_end_is_waited_for(created: Project) -> None:
+    kit = created.kit("1.1.0", {MAIN: "new\n"})
+    with desk_of(open_repository(created.path)):
+        waiting = threading.Thread(target=created.update, args=(kit,))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+    waiting.join()
+    assert created.read("app/main.py") == "new\n"
 
 
 def test_a_git_command_at_the_same_time(created: Project) -> None:

@@ -296,7 +296,7 @@ def test_a_project_of_a_newer_version_than_the_tool(created: Project) -> None:
     created.commit()
     with pytest.raises(GreenlaneError, match=r"1\.10\.0, but 1\.9\.0 is installed") as caught:
         created.update(newer(created, "1.9.0"))
-    assert "uv tool upgrade" in caught.value.hint
+    assert "Bring tiny up to date" in caught.value.hint
 
 
 def test_a_project_of_another_kit(created: Project) -> None:

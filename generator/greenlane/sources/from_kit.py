@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from greenlane.errors import GreenlaneError
 from greenlane.evolution import answers_again, check_kit, evolve, moves_since, news_since
 from greenlane.kit import Kit
 from greenlane.reading import Record
@@ -19,9 +20,14 @@ class KitSource:
 
     @property
     def version(self) -> str:
-        return self.kit.version
+        return self.kit.edition
 
     def check(self, record: Record) -> None:
+        if record.origin is not None:
+            raise GreenlaneError(
+                f"The project was made from the template {record.origin.source}, not from a kit.",
+                "Go into its folder and run `greenlane update` there.",
+            )
         check_kit(self.kit, record)
 
     def render(self, record: Record, change: Change) -> Rendering:
@@ -31,7 +37,7 @@ class KitSource:
         evolved = evolve(kit, record, sets=change.sets, add=change.add, remove=change.remove)
         tree = render(kit, evolved.answers)
         return Rendering(
-            version=kit.version,
+            version=kit.edition,
             label=f"{kit.name}-{kit.version}",
             files=tree,
             settled=lambda _: with_record(tree, kit, evolved.answers),

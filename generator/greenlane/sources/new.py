@@ -13,7 +13,7 @@ from typing import Any
 from greenlane.console import Console
 from greenlane.disk import check_free
 from greenlane.errors import GreenlaneError
-from greenlane.project import Created, write
+from greenlane.project import Created, write_repository
 from greenlane.report import show_created, show_dry_run, shown_path
 from greenlane.sources.address import is_trusted, parse
 from greenlane.sources.fetch import Version
@@ -69,7 +69,8 @@ def new(
             return _dry_run(console, tree, dest, command, told)
         check_free(dest)
         whole = Tree({**rendered.tree, **tree}, lambda _: "")
-        created = write(whole, dest, f"{source.name} {version.name}", tracked=tree, commit=commit)
+        message = f"Create the project with {source.name} {version.name}"
+        created = write_repository(whole, dest, message, tracked=tree, commit=commit)
         if console.as_json:
             console.document(_data(created, kind, address.text, version, rendered, command, told))
         else:

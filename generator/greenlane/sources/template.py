@@ -286,5 +286,6 @@ def _with_record(rendered: Rendered, files: Files, origin: Origin) -> Tree:
     tracked = {path: file for path, file in files.items() if path not in ignored}
     tree = Tree(tracked, path_danger)
     owners = dict.fromkeys(tree, "template")
-    record = record_files(tree, project_yml(origin), origin.name, origin.version, owners)
+    release = {"name": origin.name, "version": origin.version}
+    record = record_files(tree, project_yml(origin), release, owners)
     return Tree({**tree, **record}, path_danger)

@@ -79,7 +79,9 @@ def _wrong_setting(error: ValueError) -> str | None:
 
 
 def _variable(prefix: str, place: tuple[int | str, ...]) -> str:
-    name, *inside = place or ("",)
+    if not place:
+        return "settings"  # a rule about several of them
+    name, *inside = place
     return ".".join([f"{prefix}_{name}".strip("_").upper(), *map(str, inside)])
 
 

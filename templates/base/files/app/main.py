@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from app.core import health, metrics, problems, telemetry
+from app.core import health, metrics, pages, problems, telemetry
 from app.features import FEATURES, TITLE
 from app.services import Services, build_services
 from app.settings import Settings
@@ -31,6 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.setup(app)
     metrics.setup(app, services.metrics)
     health.setup(app, services)
+    pages.setup(app)
     for name in FEATURES:
         importlib.import_module(name).setup(app, services)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)

@@ -11,6 +11,7 @@ from app.ai.meter import Meter
 from app.ai.model import Model
 from app.ai.openai_model import OpenAIModel
 from app.ai.prompts import PromptError, PromptSet
+from app.ai.release import Release
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ExtractiveSpec, ModelsFile, ModelsFileError, OpenAISpec, load
 from app.ai.settings import AiSettings, api_key
@@ -30,9 +31,7 @@ def build_gateway(
     Raises ModelsFileError, PromptError or KnowledgeError, each saying what to mend.
     """
     settings = settings or AiSettings()
-    config = load(models_file)
-    prompts = PromptSet.load(settings.prompts_dir)
-    _check_prompts(config, prompts)
+    config, prompts = read_release(models_file, settings.prompts_dir)
     return Gateway(
         config,
         models=_models(config),
@@ -47,6 +46,23 @@ def build_gateway(
     )
 
 
+def load_release(gateway: Gateway, name: str, models_file: Path, prompts_dir: Path) -> Release:
+    """Read other models and prompts, for `gateway.choose`. Raises as build_gateway() does."""
+    config, prompts = read_release(models_file, prompts_dir)
+    return gateway.released(name, config, prompts, _models(config))
+
+
+def read_release(models_file: Path, prompts_dir: Path) -> tuple[ModelsFile, PromptSet]:
+    """Read models and prompts that fit each other. Raises as build_gateway() does."""
+    config, prompts = load(models_file), PromptSet.load(prompts_dir)
+    for name, spec in config.request_classes.items():
+        try:
+            _ = prompts[spec.prompt] if spec.prompt else None
+        except PromptError as error:
+            raise ModelsFileError(f"request class {name}: {error}") from error
+    return config, prompts
+
+
 def _models(config: ModelsFile) -> dict[str, Model]:
     models: dict[str, Model] = {}
     for name, spec in config.models.items():
@@ -55,11 +71,3 @@ def _models(config: ModelsFile) -> dict[str, Model]:
         elif isinstance(spec, ExtractiveSpec):
             models[name] = LocalWriter()
     return models
-
-
-def _check_prompts(config: ModelsFile, prompts: PromptSet) -> None:
-    for name, spec in config.request_classes.items():
-        try:
-            _ = prompts[spec.prompt] if spec.prompt else None
-        except PromptError as error:
-            raise ModelsFileError(f"request class {name}: {error}") from error

@@ -11,7 +11,7 @@ import click
 from app.ai.classifier import Classifier, ModelFileError
 from app.ai.prompts import PromptError, PromptSet
 from app.ai.settings import AiSettings
-from app.core.commands import load_settings
+from app.settings import Settings
 
 DATASETS = Path("datasets")
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -43,7 +43,7 @@ def model_train(dataset: Path | None, out_of_scope: Path | None, output: Path | 
     if dataset is None:
         raise click.ClickException(f"no {DATASETS}/*_train.csv to train on; name one by --dataset")
     out_of_scope = out_of_scope or _only("*_out_of_scope.csv", "--out-of-scope")
-    output = output or load_settings().model_path
+    output = output or Settings().model_path
     try:
         report = train(dataset, out_of_scope, output)
     except ValueError as error:
@@ -152,7 +152,7 @@ def prompts_check() -> None:
 
 def _load(path: Path | None) -> Classifier:
     try:
-        return Classifier.load(path or load_settings().model_path)
+        return Classifier.load(path or Settings().model_path)
     except ModelFileError as error:
         raise click.ClickException(f"{error}. Train it: app model train") from None
 

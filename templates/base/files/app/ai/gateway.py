@@ -8,6 +8,7 @@ what it says -> count -> put names back for the reader.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 import structlog
@@ -22,6 +23,7 @@ from app.ai.model import Model, ModelError
 from app.ai.openai_model import OpenAIModel
 from app.ai.preparation import Prepared, prepare, without_placeholders
 from app.ai.prompts import PromptSet
+from app.ai.release import Choose, Release
 from app.ai.results import (
     OTHER,
     Answer,
@@ -30,6 +32,7 @@ from app.ai.results import (
     Completion,
     classification,
     completion,
+    no_answer,
 )
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ModelsFile
@@ -69,6 +72,18 @@ class Gateway:
         self._budget = budget
         self._meter = meter
         self._caller = Caller(models, config.models, budget, meter)
+        self._callers = [self._caller]
+        self.release = Release("current", config, prompts, self._caller)
+        # A feature may put its own in place while it is set up.
+        self.choose: Choose = lambda _principal: self.release
+
+    def released(
+        self, name: str, config: ModelsFile, prompts: PromptSet, models: Mapping[str, Model]
+    ) -> Release:
+        """Return another release, on this gateway's budget and meter; `choose` may answer it."""
+        caller = Caller(models, config.models, self._budget, self._meter)
+        self._callers.append(caller)
+        return Release(name, config, prompts, caller)
 
     def with_models(self, *, small: Classifier | None = None, **models: Model) -> "Gateway":
         """Return a gateway in which these models stand for their names; for evals and recording.
@@ -126,9 +141,10 @@ class Gateway:
             yield
         finally:
             await self._cache.close()
-            for model in self._caller.models.values():
-                if isinstance(model, OpenAIModel):
-                    await model.close()
+            for caller in self._callers:
+                for model in caller.models.values():
+                    if isinstance(model, OpenAIModel):
+                        await model.close()
 
     async def classify(
         self,
@@ -148,8 +164,9 @@ class Gateway:
             with generation.stage("model"):
                 guess = self.classifier.predict(without_placeholders(masked))
             generation.route, generation.model = "small", self.classifier.sha256[:12]
+            guess = replace(guess, escalate=generation.release.is_unsure(guess))
             answer = None
-            if guess.escalate:
+            if guess.escalate and generation.release.escalates:
                 answer = await self._escalate(request_class, text, principal, deadline, generation)
             generation.outcome = "ok" if not guess.escalate or answer else "needs_person"
             return classification(guess, answer, generation, safety.check_input(masked))
@@ -214,11 +231,9 @@ class Gateway:
     ) -> Prepared:
         prepared = prepare(
             request_class,
-            self.config.request_class(request_class),
             variables,
             principal=principal,
             deadline=deadline,
-            prompts=self.prompts,
             knowledge=self.knowledge,
             generation=generation,
             labels=labels,
@@ -234,8 +249,9 @@ class Gateway:
         deadline: Deadline | None,
         generation: Generation,
     ) -> Answer | None:
-        spec = self.config.request_class(request_class)
-        if not spec.prompt or not self._caller.configured(spec.route):
+        release = generation.release
+        spec = release.request_class(request_class)
+        if not spec.prompt or not release.caller.configured(spec.route):
             return None
         labels = self.classifier.labels
         try:
@@ -264,19 +280,21 @@ class Gateway:
                 await self._keep(prepared, answer)
                 return answer
         except DeadlineExceeded as error:
-            raise _no_answer([error]) from error
+            raise no_answer([error]) from error
 
     async def _ask(self, prepared: Prepared, generation: Generation) -> Answer:
         errors: list[Exception] = []
         for name, last in self._route(prepared):
             try:
-                reply, data = await self._caller.complete(name, prepared, generation, last=last)
+                reply, data = await prepared.release.caller.complete(
+                    name, prepared, generation, last=last
+                )
             except _PASSED_OVER as error:
                 self._passed_over(name, error, prepared, generation, errors)
                 continue
             generation.model, generation.route = reply.model, name
             return Answer(reply.text, data, reply.model, name, reply.finish == "handover")
-        raise _no_answer(errors)
+        raise no_answer(errors)
 
     async def _stream(
         self, prepared: Prepared, generation: Generation
@@ -285,7 +303,9 @@ class Gateway:
         for name, last in self._route(prepared):
             shown: list[str] = []
             try:
-                async for piece in self._caller.stream(name, prepared, generation, last=last):
+                async for piece in prepared.release.caller.stream(
+                    name, prepared, generation, last=last
+                ):
                     if isinstance(piece, str):
                         shown.append(piece)
                         yield piece
@@ -304,10 +324,10 @@ class Gateway:
                         "The answer broke off",
                         "What was shown of it is not to be used. Ask again.",
                     ) from error
-        raise _no_answer(errors)
+        raise no_answer(errors)
 
     def _route(self, prepared: Prepared) -> Iterator[tuple[str, bool]]:
-        names = self._caller.configured(prepared.spec.route)
+        names = prepared.release.caller.configured(prepared.spec.route)
         for position, name in enumerate(names, 1):
             yield name, position == len(names)
 
@@ -327,8 +347,9 @@ class Gateway:
         log.warning("model_passed_over", model=name, reason=reason, detail=str(error))
 
     def _key(self, prepared: Prepared) -> str:
-        names = self._caller.configured(prepared.spec.route)
-        return prepared.cache_key(tuple(self._caller.models[name].name for name in names))
+        caller = prepared.release.caller
+        names = caller.configured(prepared.spec.route)
+        return prepared.cache_key(tuple(caller.models[name].name for name in names))
 
     async def _cached(self, prepared: Prepared, generation: Generation) -> Answer | None:
         if not prepared.spec.cache_ttl_s:
@@ -349,7 +370,7 @@ class Gateway:
 
     @contextmanager
     def _generation(self, request_class: str, principal: Principal) -> Iterator[Generation]:
-        generation = Generation(request_class, principal.tenant)
+        generation = Generation(request_class, principal.tenant, self.choose(principal))
         try:
             yield generation
         except BudgetExceeded:
@@ -360,23 +381,3 @@ class Gateway:
             raise
         finally:
             self._meter.record(generation)
-
-
-def _no_answer(errors: list[Exception]) -> AppError:
-    """Say the most useful thing about why no model answered."""
-    if errors and all(isinstance(error, BudgetExceeded) for error in errors):
-        error = errors[-1]
-        assert isinstance(error, BudgetExceeded)  # noqa: S101
-        return error
-    if errors and isinstance(errors[-1], DeadlineExceeded):
-        return AppError(504, "Took too long", "The models did not answer in time. Try again later.")
-    if not errors:
-        return AppError(
-            503, "No model is configured", "Name one that is in models.yaml, for this route."
-        )
-    return AppError(
-        503,
-        "No model could answer",
-        "Every model of the route failed or is resting. Try again in half a minute.",
-        headers={"Retry-After": "30"},
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from app.ai.release import Release
 from app.core.metrics import Metrics
 
 log = structlog.get_logger("app.ai")
@@ -18,6 +19,7 @@ class Generation:
 
     request_class: str
     tenant: str
+    release: Release
     prompt: str = ""
     prompt_hash: str | None = None
     temperature: float | None = None
@@ -101,6 +103,7 @@ class Meter:
             "generation",
             request_class=done.request_class,
             tenant=done.tenant,
+            release=done.release.name,
             prompt=done.prompt,
             prompt_hash=done.prompt_hash,
             temperature=done.temperature,

@@ -9,7 +9,8 @@ from app.ai.budget import BudgetExceeded, estimate_tokens
 from app.ai.cache import cache_key
 from app.ai.meter import Generation
 from app.ai.model import Message, ModelRequest
-from app.ai.prompts import Prompt, PromptSet
+from app.ai.prompts import Prompt
+from app.ai.release import Release
 from app.ai.retrieval import KnowledgeBase, Passage
 from app.ai.router import RequestClass
 from app.core.principal import Principal
@@ -21,6 +22,7 @@ class Prepared:
     """A request with all personal data in `vault` and nowhere else."""
 
     request_class: str
+    release: Release
     spec: RequestClass
     principal: Principal
     deadline: Deadline
@@ -63,18 +65,18 @@ class Prepared:
 
 def prepare(
     request_class: str,
-    spec: RequestClass,
     variables: Mapping[str, object],
     *,
     principal: Principal,
     deadline: Deadline | None,
-    prompts: PromptSet,
     knowledge: KnowledgeBase,
     generation: Generation,
     labels: Sequence[str] = (),
 ) -> Prepared:
     """Raises PromptError for wrong variables, BudgetExceeded when the request is too long."""
-    prompt = prompts[spec.prompt]
+    release = generation.release
+    spec = release.request_class(request_class)
+    prompt = release.prompts[spec.prompt]
     masked, vault = _mask(variables, prompt.untrusted)
     findings = tuple(
         finding
@@ -111,6 +113,7 @@ def prepare(
     ]
     return Prepared(
         request_class=request_class,
+        release=release,
         spec=spec,
         principal=principal,
         deadline=(deadline or Deadline.after(spec.deadline_s)).at_most(spec.deadline_s),

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.ai import pii, safety
+from app.ai.budget import BudgetExceeded
 from app.ai.classifier import Prediction
 from app.ai.meter import Generation
 from app.ai.preparation import Prepared
 from app.ai.safety import Finding
+from app.core.problems import AppError
+from app.core.resilience import DeadlineExceeded
 
 # What a large model says when a text is about none of the labels.
 OTHER = "other"
@@ -127,4 +130,24 @@ def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Co
             if number in numbers
         ),
         latency_ms=generation.latency_ms,
+    )
+
+
+def no_answer(errors: list[Exception]) -> AppError:
+    """Say the most useful thing about why no model answered."""
+    if errors and all(isinstance(error, BudgetExceeded) for error in errors):
+        error = errors[-1]
+        assert isinstance(error, BudgetExceeded)  # noqa: S101
+        return error
+    if errors and isinstance(errors[-1], DeadlineExceeded):
+        return AppError(504, "Took too long", "The models did not answer in time. Try again later.")
+    if not errors:
+        return AppError(
+            503, "No model is configured", "Name one that is in models.yaml, for this route."
+        )
+    return AppError(
+        503,
+        "No model could answer",
+        "Every model of the route failed or is resting. Try again in half a minute.",
+        headers={"Retry-After": "30"},
     )

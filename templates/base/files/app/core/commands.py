@@ -9,22 +9,9 @@ from pathlib import Path
 
 import click
 from alembic.util.exc import CommandError
-from pydantic import ValidationError
 
 from app.core.db import Database
 from app.settings import Settings
-
-
-def load_settings() -> Settings:
-    """Read the settings; a wrong one becomes a message instead of a traceback."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, item['loc'])).upper() or 'settings'}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
-        ]
-        raise click.ClickException("\n".join(lines)) from None
 
 
 @click.command()
@@ -35,7 +22,7 @@ def serve(host: str | None, port: int | None, reload: bool) -> None:
     """Serve the application."""
     import uvicorn
 
-    settings = load_settings()
+    settings = Settings()
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -109,7 +96,7 @@ def db_revise(feature: str, message: str) -> None:
 
 
 async def _with_database(action) -> None:
-    database = Database(load_settings().database_url)
+    database = Database(Settings().database_url)
     try:
         await action(database)
     finally:
@@ -156,7 +143,7 @@ def slo_check(source: Path) -> None:
     """
     from app.core import slo as objectives
 
-    breaches = objectives.breaches(objectives.load(load_settings().slo_file), source)
+    breaches = objectives.breaches(objectives.load(Settings().slo_file), source)
     for line in breaches:
         click.echo(line)
     if breaches:

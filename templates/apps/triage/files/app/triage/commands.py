@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.core.commands import load_settings
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -70,7 +70,7 @@ async def _seed(
     from app.triage.seed_texts import Voice
     from app.triage.settings import TriageSettings
 
-    services = build_services(load_settings())
+    services = build_services(Settings())
     settings = TriageSettings()
     plan = seeding.Seed(
         tenant or services.settings.default_tenant, users, tickets, epoch, settings.organisation
@@ -140,7 +140,7 @@ async def _export(output: Path, tenant: str | None) -> int:
     from app.core.db import Database
     from app.triage import feedback_cases
 
-    settings = load_settings()
+    settings = Settings()
     database = Database(settings.database_url)
     try:
         return await feedback_cases.export(database, tenant or settings.default_tenant, output)

@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai.retrieval import KnowledgeBase
 from app.core.db import ReaderDep, SessionDep
+from app.core.pages import same_origin
 from app.core.principal import Principal, PrincipalDep
 from app.core.problems import AppError
 from app.triage import repository, service
 from app.triage.intents import table
 from app.triage.models import Decision, Draft, Feedback, Status, Ticket
-from app.triage.presentation import PageRoute, fragment, render
+from app.triage.presentation import PAGES, fragment, render
 from app.triage.priority import PRIORITIES
 from app.triage.repository import Filters
 from app.triage.routes import FeedDep, ServicesDep, known_ticket
@@ -30,7 +31,7 @@ from app.triage.streams import KEEP_ALIVE_S, Snapshot, watch
 _LIST_PAUSE_S = 1.0
 
 router = APIRouter(
-    route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse
+    route_class=PAGES.route, include_in_schema=False, default_response_class=HTMLResponse
 )
 streams = APIRouter(include_in_schema=False)
 
@@ -40,18 +41,6 @@ def knowledge_of(request: Request) -> KnowledgeBase:
 
 
 KnowledgeDep = Annotated[KnowledgeBase, Depends(knowledge_of)]
-
-
-def same_origin(request: Request) -> None:
-    """Refuse a form that another site sent. Browsers say where a request comes from."""
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None:
-        allowed = site in ("same-origin", "none")
-    else:
-        allowed = origin is None or origin.partition("://")[2] == request.headers.get("host")
-    if not allowed:
-        raise AppError(403, "Sent from another site", "Open the ticket here and decide again.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ class _Work:
 
     @property
     def principal(self) -> Principal:
-        return Principal(self.tenant, "triage")
+        # The ticket, not "triage": percentages and experiments divide tickets.
+        return Principal(self.tenant, self.ticket_id)
 
 
 class _SupersededError(Exception):

@@ -1,25 +1,20 @@
-"""How triage looks as HTML: templates, filters, static files, and the headers of every page."""
+"""How triage looks as HTML: templates, filters and static files."""
 
-import hashlib
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request, Response
-from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
-from starlette.staticfiles import StaticFiles
 
 from app.ai import pii
 from app.ai.local_writer import SAYS_OF_ITSELF, LocalWriter
 from app.ai.safety import SPOKEN
 from app.core.db import utcnow
-from app.core.problems import AppError
+from app.core.pages import Pages, VersionedFiles
+from app.core.pages import static as address
 from app.triage.intents import table
 from app.triage.models import Ticket
 from app.triage.settings import TriageSettings
@@ -37,94 +32,14 @@ STATUS_TITLES = {
     "rejected": "Rejected",
 }
 
-# Everything a page needs comes from this application; no script or style stands in the page itself.
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    # Pages show what customers wrote; they stay out of shared and disk caches.
-    "Cache-Control": "no-store",
-}
-
-
-class PageRoute(APIRoute):
-    """A route that answers a person: refusals become pages, and every answer has the headers."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def page(request: Request) -> Response:
-            try:
-                response = await handle(request)
-            except AppError as error:
-                response = render("error.html", status=error.status, error=error)
-                response.headers.update(error.headers or {})
-            response.headers.update(HEADERS)
-            return response
-
-        return page
-
-
-class VersionedFiles(StaticFiles):
-    """Static files under addresses that carry their content's hash: kept by browsers for a year."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
 
 def static_files() -> VersionedFiles:
     return VersionedFiles(directory=_HERE / "static")
 
 
-def render(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-    """Render a page."""
-    return HTMLResponse(fragment(template, **context), status)
-
-
-def fragment(template: str, **context: Any) -> str:
-    """Render a part of a page, for a stream or an update in place."""
-    return environment().get_template(template).render(**context)
-
-
-@cache
-def environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(
-        age=age,
-        answer=answer,
-        article=article,
-        intent_title=intent_title,
-        percent=percent,
-        spoken=spoken,
-        written_by=written_by,
-    )
-    shared: dict[str, Any] = {
-        "organisation": TriageSettings().organisation,
-        "static": static,
-        "status_titles": STATUS_TITLES,
-        "table": table(),
-    }
-    made.globals.update(shared)
-    return made
-
-
-@cache
 def static(name: str) -> str:
     """The address of a static file."""
-    digest = hashlib.sha256((_HERE / "static" / name).read_bytes()).hexdigest()
-    return f"{STATIC_URL}/{name}?v={digest[:12]}"
+    return address(STATIC_URL, _HERE, name)
 
 
 def intent_title(name: str | None) -> str:
@@ -184,3 +99,26 @@ def answer(text: str, citations: Sequence[Mapping[str, Any]]) -> Markup:
             blocks.append(f"<p>{linked}</p>")
     # Escaped above, before the links were put in.
     return Markup("\n".join(blocks))  # noqa: S704
+
+
+def _prepare(environment: Environment) -> None:
+    environment.filters.update(
+        age=age,
+        answer=answer,
+        article=article,
+        intent_title=intent_title,
+        percent=percent,
+        spoken=spoken,
+        written_by=written_by,
+    )
+    shared: dict[str, Any] = {
+        "organisation": TriageSettings().organisation,
+        "static": static,
+        "status_titles": STATUS_TITLES,
+        "table": table(),
+    }
+    environment.globals.update(shared)
+
+
+PAGES = Pages(_HERE, _prepare)
+render, fragment = PAGES.render, PAGES.fragment

@@ -9,11 +9,11 @@ import click
 from sqlalchemy import select
 
 from app.core import migrate
-from app.core.commands import load_settings
 from app.core.db import Database
 from app.jobs.models import Job
 from app.jobs.settings import JobsSettings
 from app.jobs.store import JobStore
+from app.settings import Settings
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def show_stats() -> None:
 @click.option("--metrics-port", type=int, help="Serve this process's metrics on 127.0.0.1.")
 def worker(queues: str | None, metrics_port: int | None) -> None:
     """Work off the queues until SIGTERM or Ctrl-C; then finish or hand back what runs."""
-    settings, jobs = load_settings(), JobsSettings()
+    settings, jobs = Settings(), JobsSettings()
     names = [name.strip() for name in queues.split(",")] if queues else list(jobs.concurrency)
     if unknown := sorted(set(names) - jobs.concurrency.keys()):
         raise click.ClickException(
@@ -119,7 +119,7 @@ async def _require_migrated(database: Database) -> None:
 
 
 def _run(action: Callable[[Database, JobStore], Awaitable[T]]) -> T:
-    settings, jobs = load_settings(), JobsSettings()
+    settings, jobs = Settings(), JobsSettings()
 
     async def run() -> T:
         database = Database(settings.database_url)

@@ -12,10 +12,10 @@ import click
 from sqlalchemy import select
 
 from app.core import migrate
-from app.core.commands import load_settings
 from app.core.db import utcnow
 from app.features import FEATURES
 from app.services import Services
+from app.settings import Settings
 from app.webhooks.handlers import collect
 from app.webhooks.intake import Intake
 from app.webhooks.models import Quarantined
@@ -58,7 +58,7 @@ def send(
     """Sign an event with WEBHOOK_SECRET and send it."""
     import httpx2
 
-    settings, signatures = load_settings(), Signatures(WebhookSettings().secret)
+    settings, signatures = Settings(), Signatures(WebhookSettings().secret)
     if not signatures:
         raise click.ClickException(
             "WEBHOOK_SECRET is not set: put one into .env; `app webhooks secret` prints one"
@@ -160,7 +160,7 @@ def replay(keys: tuple[int, ...], every: bool) -> None:
 def _run(action: Callable[[Services, Intake], Awaitable[T]]) -> T:
     from app.main import create_app
 
-    settings = load_settings().model_copy(update={"in_process_workers": False})
+    settings = Settings().model_copy(update={"in_process_workers": False})
 
     async def run() -> T:
         app = create_app(settings)

@@ -1,4 +1,4 @@
-"""What every file of a repository must be: used on all rendered trees, not in single tests."""
+"""What every file of a repository must be: used on all rendered trees, not on single files."""
 
 import ast
 import json
@@ -14,7 +14,7 @@ from greenlane.tree import File, Link
 _FOREIGN = re.compile(r"(^|/)(vendor|vendored)/|\.min\.(js|css)$|\.(csv|tar|svg)$|\.lock$")
 # just has braces of its own, and documents quote them; GitHub's follow a dollar.
 _BRACES = re.compile(r"(^|/)justfile$|\.just$|\.md$")
-_LINES = 400
+_SPACES = re.compile(r"\.(json|py|toml|ya?ml)$")
 
 
 def problems(tree: Mapping[str, File | Link], templates: Collection[str] = ()) -> list[str]:
@@ -36,6 +36,8 @@ def _leftovers(path: str, file: File | Link) -> Iterator[str]:
     for number, line in enumerate(file.content.decode().splitlines(), 1):
         if re.search(r"\{%|\{#|(?<!\$)\{\{", line) and not _BRACES.search(path):
             yield f"line {number} has a leftover of the template: {line.strip()}"
+        if re.search(r" at 0x[0-9a-f]{6,}>", line):
+            yield f"line {number} holds an address, another one at each rendering"
 
 
 def _problems(path: str, file: File | Link) -> Iterator[str]:
@@ -64,10 +66,10 @@ def _layout(path: str, text: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         if line != line.rstrip():
             yield f"line {number} ends with a space"
+        if line.startswith("\t") and _SPACES.search(path):
+            yield f"line {number} is indented by a tab"
         if re.match(r"(<<<<<<<|>>>>>>>|=======$)", line):
             yield f"line {number} is a conflict marker"
-    if path.endswith(".py") and text.count("\n") > _LINES:
-        yield f"has more than {_LINES} lines"
 
 
 def _parse(path: str, text: str) -> Iterator[str]:
@@ -83,5 +85,5 @@ def _parse(path: str, text: str) -> Iterator[str]:
         if path.endswith(suffix):
             try:
                 parse(text)
-            except (SyntaxError, ValueError, yaml.YAMLError) as error:
+            except (SyntaxError, ValueError, RecursionError, MemoryError, yaml.YAMLError) as error:
                 yield f"cannot be read: {error}"

@@ -1,0 +1,123 @@
+"""Pages for people: one look, headers that let nothing else in, and refusals that are pages too."""
+
+import hashlib
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.staticfiles import StaticFiles
+
+from app.core.problems import AppError
+from app.features import TITLE
+
+_HERE = Path(__file__).parent
+_LOOK = "/static/core"
+
+# Everything a page needs comes from this application; no script or style stands in the page itself.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    # Pages show what customers wrote; they stay out of shared and disk caches.
+    "Cache-Control": "no-store",
+}
+
+
+class VersionedFiles(StaticFiles):
+    """Static files under addresses that carry their content's hash: kept by browsers for a year."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+class Pages:
+    """The pages of a feature: what is in `templates` of its folder, around layout.html."""
+
+    def __init__(
+        self, folder: Path, prepare: Callable[[Environment], None] = lambda _environment: None
+    ) -> None:
+        """`prepare` is called before the first page; it may add filters and names."""
+        self._folder = folder
+        self._prepare = prepare
+
+    @cached_property
+    def environment(self) -> Environment:
+        made = Environment(
+            loader=FileSystemLoader([self._folder / "templates", _HERE / "templates"]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        shared: dict[str, Any] = {
+            "application": TITLE,
+            "icon": static(_LOOK, _HERE, "icon.svg"),
+            "look": static(_LOOK, _HERE, "look.css"),
+        }
+        made.globals.update(shared)
+        self._prepare(made)
+        return made
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Render a page."""
+        return HTMLResponse(self.fragment(template, **context), status)
+
+    def fragment(self, template: str, **context: Any) -> str:
+        """Render a part of a page, for a stream or an update in place."""
+        return self.environment.get_template(template).render(**context)
+
+    @cached_property
+    def route(self) -> type[APIRoute]:
+        """A class of routes that answer a person: refusals become pages, all have the headers."""
+        pages = self
+
+        class PageRoute(APIRoute):
+            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+                handle = super().get_route_handler()
+
+                async def page(request: Request) -> Response:
+                    try:
+                        response = await handle(request)
+                    except AppError as error:
+                        response = pages.render("error.html", status=error.status, error=error)
+                        response.headers.update(error.headers or {})
+                    response.headers.update(HEADERS)
+                    return response
+
+                return page
+
+        return PageRoute
+
+
+def setup(app: FastAPI) -> None:
+    app.mount(_LOOK, VersionedFiles(directory=_HERE / "static"), name="core-static")
+
+
+@cache
+def static(address: str, folder: Path, name: str) -> str:
+    """The address of a file in `static` of a folder that is served under `address`."""
+    digest = hashlib.sha256((folder / "static" / name).read_bytes()).hexdigest()
+    return f"{address}/{name}?v={digest[:12]}"
+
+
+def same_origin(request: Request) -> None:
+    """Refuse a form that another site sent. Browsers say where a request comes from."""
+    headers: Mapping[str, str] = request.headers
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        allowed = site in ("same-origin", "none")
+    else:
+        allowed = origin is None or origin.partition("://")[2] == headers.get("host")
+    if not allowed:
+        raise AppError(403, "Sent from another site", "Open the page here and decide again.")
