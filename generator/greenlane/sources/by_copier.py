@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import copier._main as library
-from copier._main import Worker
-from copier._types import Phase
-
+from greenlane.sources.lean import import_copier
 from greenlane.sources.safer import EXTENSIONS, Safer
+
+library = import_copier()
+if TYPE_CHECKING:
+    from copier._main import Worker
+else:
+    Worker = library.Worker
 
 
 class _Asked(BaseException):
@@ -35,7 +38,7 @@ class Copier:
     def ask(self, job: dict[str, Any]) -> dict[str, Any]:
         worker = self._worker(job, defaults=False)
         try:
-            with Phase.use(Phase.PROMPT):
+            with library.Phase.use(library.Phase.PROMPT):
                 worker._ask()
         except _Asked as asked:
             return _described(asked.structure, worker)
