@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from greenlane.reading import Record
 from greenlane.record import BASELINE, blob_id
 from greenlane.repository import Objects, Repository
-from greenlane.tree import EXECUTABLE, REGULAR, File
+from greenlane.tree import EXECUTABLE, REGULAR, File, Link
 
 _ARCHIVE_BYTES = 512 * 1024 * 1024
 
@@ -20,7 +20,7 @@ _ARCHIVE_BYTES = 512 * 1024 * 1024
 class Base:
     """The files of the last rendering; `lost` are the paths whose content nobody has."""
 
-    files: Mapping[str, File]
+    files: Mapping[str, File | Link]
     lost: tuple[str, ...]
 
 
@@ -28,8 +28,8 @@ def find_base(
     record: Record,
     repository: Repository,
     objects: Objects,
-    theirs: Mapping[str, File],
-    render_again: Callable[[], Mapping[str, File]],
+    theirs: Mapping[str, File | Link],
+    render_again: Callable[[], Mapping[str, File | Link]],
 ) -> Base:
     """The content of every file in the lock. `render_again` is called only when all else fails."""
     wanted = {locked.blob for locked in record.files.values()}
@@ -54,11 +54,17 @@ def find_base(
             or take(file.content for file in render_again().values())
         )
     files = {
-        path: File(found[locked.blob], EXECUTABLE if locked.mode == "100755" else REGULAR)
+        path: _as_locked(locked.mode, found[locked.blob])
         for path, locked in record.files.items()
         if locked.blob in found
     }
     return Base(files, tuple(path for path in record.files if path not in files))
+
+
+def _as_locked(mode: str, content: bytes) -> File | Link:
+    if mode == "120000":
+        return Link(content)
+    return File(content, EXECUTABLE if mode == "100755" else REGULAR)
 
 
 def _from_archive(content: bytes) -> Iterator[bytes]:
@@ -69,6 +75,8 @@ def _from_archive(content: bytes) -> Iterator[bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             for entry in tar:
+                if entry.issym():
+                    yield entry.linkname.encode(errors="surrogateescape")
                 # Sparse entries could claim more in all than the archive holds.
                 if entry.isreg() and entry.size <= left and len(content) <= _ARCHIVE_BYTES:
                     left -= entry.size

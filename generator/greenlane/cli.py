@@ -18,7 +18,7 @@ import click
 from greenlane import __version__, kit_cli
 from greenlane.console import Console
 from greenlane.fleet.cli import fleet
-from greenlane.options import answers_options, common, completes, kit_option
+from greenlane.options import answers_options, common, completes, from_options, kit_option
 from greenlane.update_cli import register
 
 if TYPE_CHECKING:
@@ -55,13 +55,16 @@ Examples:
   greenlane new my-shop --preset freelancer       ask nothing
   greenlane new my-shop --answers old-shop/.greenlane/project.yml
   greenlane new my-shop --preset minimal --with containers --set license=MIT
-  greenlane new my-shop --preset team --dry-run   show the files only""",
+  greenlane new my-shop --preset team --dry-run   show the files only
+  greenlane new my-lib --from gh:pawamoy/copier-uv@1.13.0   a Copier template""",
 )
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
+@from_options
 @answers_options
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: take the defaults.")
 @click.option("--dry-run", is_flag=True, help="Show the tree and write nothing.")
-@click.option("--no-git", is_flag=True, help="Make no git repository and no first commit.")
+@click.option("--no-git", is_flag=True, envvar="GREENLANE_NO_GIT",
+              help="Make no git repository and no first commit.")  # fmt: skip
 @click.option("--setup", "set_up", is_flag=True, help="Also install, set up and run the gates.")
 @kit_option
 @common
@@ -73,6 +76,8 @@ def new(
     no_git: bool,
     set_up: bool,
     kit_root: Path | None,
+    source: str | None,
+    origin: dict[str, Any],
     **given: Any,
 ) -> int:
     """Write a new repository into DEST (default: a folder with the project's name).
@@ -82,18 +87,33 @@ def new(
     """
     from greenlane.kits import chosen_kit
 
+    ask = not (yes or any(given.values()) or console.as_json) and _at_terminal()
+    if source is not None:
+        from greenlane.sources.new import new as new_from
+
+        return new_from(
+            console,
+            dest,
+            source,
+            origin,
+            given,
+            ask=ask,
+            dry_run=dry_run,
+            commit=not no_git,
+        )
+
     kit = chosen_kit(kit_root)
     again = ["--kit", str(kit_root)] if kit_root else []
     again += ["--no-git"] if no_git else []
-    if yes or any(given.values()) or console.as_json or not _at_terminal():
+    if not ask:
         answers = _resolve(kit, dest, **given)
     else:
         from greenlane.report import what_it_does
-        from greenlane.wizard import ask
+        from greenlane.wizard import ask as ask_all
 
         action = "Show the tree" if dry_run else "Write it"
         doing = "" if dry_run else what_it_does(commit=not no_git, set_up=set_up)
-        answers = ask(kit, console, dest, action=action, doing=doing)
+        answers = ask_all(kit, console, dest, action=action, doing=doing)
     dest = Path(
         dest or str(answers.values["project_name"])
     ).absolute()  # a link at DEST stays a link

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenlane.errors import GreenlaneError
+from greenlane.tree import LINK
 
 if TYPE_CHECKING:
     from greenlane.tree import Tree
@@ -221,9 +222,13 @@ def _write_files(tree: "Tree", root: int) -> None:
             while len(open_folders) > depth:
                 os.close(open_folders.pop()[1])
             for parent in parents[depth:]:
-                inside = open_folders[-1][1] if open_folders else root
-                open_folders.append((parent, _make_folder(parent, inside)))
-            _write_file(name, file.content, file.mode, open_folders[-1][1] if parents else root)
+                above = open_folders[-1][1] if open_folders else root
+                open_folders.append((parent, _make_folder(parent, above)))
+            inside = open_folders[-1][1] if parents else root
+            if file.mode == LINK:
+                os.symlink(file.content, os.fsencode(name), dir_fd=inside)
+            else:
+                _write_file(name, file.content, file.mode, inside)
     finally:
         for _, descriptor in open_folders:
             os.close(descriptor)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from greenlane.answers import Answers, asked_values, resolve
 from greenlane.answers_file import AnswersFile
 from greenlane.errors import GreenlaneError, did_you_mean
-from greenlane.kit import BUILT_IN, Kit, News, Part, Value
+from greenlane.kit import BUILT_IN, Kit, News, Part
 from greenlane.reading import Record
 
 _VERSION_LENGTH = 200  # Python makes no number of more than some thousand digits
@@ -15,16 +15,22 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Evolved:
-    """New answers, and what became of the old ones.
+class Carried:
+    """What became of recorded answers.
 
     `new` are questions that nobody answered yet, with the default that was taken; `dropped` are
-    answers to questions that the kit no longer asks.
+    answers to questions that the source no longer asks.
     """
 
-    answers: Answers
-    new: tuple[tuple[str, Value], ...]
+    new: tuple[tuple[str, object], ...]
     dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evolved(Carried):
+    """The same with the new answers to a kit."""
+
+    answers: Answers
 
 
 def version_key(version: str) -> tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]]:
@@ -88,7 +94,7 @@ def evolve(
     given = {*kept.answers, *(item.partition("=")[0].strip() for item in sets)}
     asked = asked_values(kit, answers)
     new = tuple((name, value) for name, value in asked.items() if name not in given)
-    return Evolved(answers, new, dropped)
+    return Evolved(new, dropped, answers)
 
 
 def _carried(

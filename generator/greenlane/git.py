@@ -72,6 +72,8 @@ def person(folder: Path, role: str) -> str:
 
 
 def _commit_stream(tree: "Tree", author: str, committer: str, message: str) -> bytes:
+    from greenlane.record import git_mode
+
     text = message.encode()
     lines = [
         b"commit refs/heads/main",
@@ -80,10 +82,16 @@ def _commit_stream(tree: "Tree", author: str, committer: str, message: str) -> b
     ]
     lines += [b"data %d" % len(text), text]
     for path, file in tree.items():
-        mode = b"100755" if file.mode & 0o100 else b"100644"
-        lines += [b"M %s inline %s" % (mode, path.encode()), b"data %d" % len(file.content)]
+        mode = git_mode(file).encode()
+        lines += [b"M %s inline %s" % (mode, _name(path)), b"data %d" % len(file.content)]
         lines.append(file.content)
     return b"\n".join([*lines, b"done", b""])
+
+
+def _name(path: str) -> bytes:
+    """A path as fast-import reads it: one that starts with a quote is taken for a quoted one."""
+    name = path.encode()
+    return b'"' + name.replace(b'"', b'\\"') + b'"' if path.startswith('"') else name
 
 
 def outer_work_tree(dest: Path) -> Path | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 import yaml
 
-from greenlane.tree import File
+from greenlane.tree import File, Link
 
 # Not written by us: kept byte for byte as published.
 _FOREIGN = re.compile(r"(^|/)(vendor|vendored)/|\.min\.(js|css)$|\.(csv|tar|svg)$|\.lock$")
@@ -17,7 +17,7 @@ _BRACES = re.compile(r"(^|/)justfile$|\.just$|\.md$")
 _SPACES = re.compile(r"\.(json|py|toml|ya?ml)$")
 
 
-def problems(tree: Mapping[str, File], templates: Collection[str] = ()) -> list[str]:
+def problems(tree: Mapping[str, File | Link], templates: Collection[str] = ()) -> list[str]:
     """`path: what is wrong` for every file that is not as it should be.
 
     Files in `templates` were rendered, so no template's mark may be left in them.
@@ -32,7 +32,7 @@ def problems(tree: Mapping[str, File], templates: Collection[str] = ()) -> list[
     ]
 
 
-def _leftovers(path: str, file: File) -> Iterator[str]:
+def _leftovers(path: str, file: File | Link) -> Iterator[str]:
     for number, line in enumerate(file.content.decode().splitlines(), 1):
         if re.search(r"\{%|\{#|(?<!\$)\{\{", line) and not _BRACES.search(path):
             yield f"line {number} has a leftover of the template: {line.strip()}"
@@ -40,7 +40,7 @@ def _leftovers(path: str, file: File) -> Iterator[str]:
             yield f"line {number} holds an address, another one at each rendering"
 
 
-def _problems(path: str, file: File) -> Iterator[str]:
+def _problems(path: str, file: File | Link) -> Iterator[str]:
     if (file.mode & 0o111 != 0) != file.content.startswith(b"#!"):
         yield "is executable without a first line `#!`, or the other way round"
     if b"\0" in file.content or _FOREIGN.search(path):

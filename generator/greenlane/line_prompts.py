@@ -62,10 +62,20 @@ class LineAsker:
                 else:
                     self._console.line(f"  There is no number {word}.")
 
-    def text(self, message: str, default: str, *, note: str, check: Check, back: bool) -> str:
+    def text(
+        self,
+        message: str,
+        default: str,
+        *,
+        note: str,
+        check: Check,
+        back: bool,
+        secret: bool = False,
+    ) -> str:
         self._ask(message, note)
+        shown = "*" * len(default) if secret else default
         while True:
-            answer = self._line(f"[{default}]" if default else "", back) or default
+            answer = self._line(f"[{shown}]" if shown else "", back, secret=secret) or default
             problem = check(answer)
             if not problem:
                 return answer
@@ -88,10 +98,13 @@ class LineAsker:
             text = " - ".join(filter(None, [option.label, option.hint, option.locked]))
             self._console.paragraph(f"{number:>3} {mark}{text}", indent=1, hang=6)
 
-    def _line(self, ask: str, back: bool) -> str:
+    def _line(self, ask: str, back: bool, *, secret: bool = False) -> str:
+        from getpass import getpass
+
         hint = " (< to go back)" if back else ""
+        read = getpass if secret and self._read is input else self._read
         try:
-            answer = self._read(f"{ask}{hint}: ".lstrip()).strip()
+            answer = read(f"{ask}{hint}: ".lstrip()).strip()
         except EOFError:
             raise KeyboardInterrupt from None
         if back and answer == "<":

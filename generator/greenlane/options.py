@@ -61,3 +61,28 @@ def kit_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(file_okay=False, path_type=Path),
         help="Another kit: a folder with a kit.yml, or the name of an installed one.",
     )(command)
+
+
+def from_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--from and what goes with it; all but the source arrive as one mapping, `origin`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *arguments: Any, ref: str, kind: str, directory: str, trust: bool, **options: Any
+    ) -> Any:
+        origin = {"ref": ref, "kind": kind, "directory": directory, "trusted": trust}
+        return command(*arguments, origin=origin, **options)
+
+    options = [
+        click.option("--from", "source", metavar="SOURCE",
+                     help="A Copier or Cookiecutter template: folder, URL, gh:owner/name[@ref]."),
+        click.option("--ref", metavar="REF", default="",
+                     help="Its tag, branch or commit; default: the newest release."),
+        click.option("--kind", default="", type=click.Choice(["", "copier", "cookiecutter", "kit"]),
+                     metavar="KIND", help="copier, cookiecutter or kit, where it is several."),
+        click.option("--directory", metavar="FOLDER", default="",
+                     help="The Cookiecutter template's folder in its repository."),
+        click.option("--trust", is_flag=True,
+                     help="Run the template's own code: tasks, hooks, Jinja extensions."),
+    ]  # fmt: skip
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), gathered)

@@ -14,6 +14,19 @@ _PATH_BYTES = 1000
 
 def path_problem(path: str) -> str:
     """Why `path` (relative, with `/`) must not be written; empty when it may be."""
+    if problem := path_danger(path):
+        return problem
+    for segment in path.split("/"):
+        if problem := _segment_problem(segment):
+            return problem
+    return ""
+
+
+def path_danger(path: str) -> str:
+    """Why `path` is dangerous anywhere: it leaves the folder, or is git's. Empty when it is not.
+
+    For what a template of others writes, which may be impossible on Windows.
+    """
     if not path:
         return "is empty"
     if path.startswith("/"):
@@ -23,12 +36,12 @@ def path_problem(path: str) -> str:
     if len(path.encode(errors="surrogatepass")) > _PATH_BYTES:
         return f"is longer than {_PATH_BYTES} bytes"
     for segment in path.split("/"):
-        if problem := _segment_problem(segment):
+        if problem := _segment_danger(segment):
             return problem
     return ""
 
 
-def _segment_problem(segment: str) -> str:
+def _segment_danger(segment: str) -> str:
     if segment == "":
         return "has an empty part"
     if segment in {".", "..", "~"}:
@@ -37,6 +50,16 @@ def _segment_problem(segment: str) -> str:
         # Control and format characters, lone surrogates: invisible, and ignored by some file
         # systems, so that ".g<zero width>it" would be ".git".
         return "holds a character that cannot be seen, or is not UTF-8"
+    if segment.casefold() in {".git", "git~1"}:
+        return "is inside .git"
+    if segment.casefold().rstrip(". ") in {".git", "git~1"}:
+        return "has a part that ends with a dot or a space, which Windows drops"
+    if len(segment.encode()) > _SEGMENT_BYTES:
+        return f"has a part of more than {_SEGMENT_BYTES} bytes"
+    return ""
+
+
+def _segment_problem(segment: str) -> str:
     if not segment.isascii() and not unicodedata.is_normalized("NFC", segment):
         return "is not in Unicode's composed form (NFC), so macOS would rename it"
     if found := _WINDOWS_FORBIDDEN.intersection(segment):
@@ -47,10 +70,6 @@ def _segment_problem(segment: str) -> str:
         return "has a part that ends with a dot or a space, which Windows drops"
     if segment.split(".", 1)[0].rstrip().casefold() in _WINDOWS_DEVICES:
         return f'has the part "{segment}", a device on Windows'
-    if segment.casefold() in {".git", "git~1"}:
-        return "is inside .git"
-    if len(segment.encode()) > _SEGMENT_BYTES:
-        return f"has a part of more than {_SEGMENT_BYTES} bytes"
     return ""
 
 

@@ -33,21 +33,23 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
     from greenlane.record import with_record
     from greenlane.render import render
 
-    dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
-    check_free(dest)
+    check_free(Path(os.path.abspath(dest)))  # noqa: PTH100 - resolve() would follow a link at dest
     tree = with_record(render(kit, answers), kit, answers)
     return write_repository(
         tree, dest, f"Create the project with {kit.name} {kit.edition}", commit=commit
     )
 
 
-def write_repository(tree: "Tree", dest: Path, message: str, *, commit: bool = True) -> Created:
-    """Write `tree` into the new folder `dest`, an absolute path, as a repository with one commit.
+def write_repository(
+    tree: "Tree", dest: Path, message: str, *, tracked: "Tree | None" = None, commit: bool = True
+) -> Created:
+    """Write `tree` into the new folder `dest` as a repository with one commit, or `tracked` of it.
 
     All or nothing, and `skipped`, as `create` says.
     """
+    dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
     replaces_cwd = dest == Path.cwd()
-    first = _FirstCommit(tree, dest, message)
+    first = _FirstCommit(tracked or tree, dest, message)
     if commit:
         tree.write_new(dest, alongside=first.import_tree, before_rename=first.fill_index)
     else:

@@ -59,8 +59,17 @@ class Asker(Protocol):
     ) -> list[Any]:
         """The values of the options that were ticked. `explain` says what they bring along."""
 
-    def text(self, message: str, default: str, *, note: str, check: Check, back: bool) -> str:
-        """A line of text that `check` finds nothing wrong with."""
+    def text(
+        self,
+        message: str,
+        default: str,
+        *,
+        note: str,
+        check: Check,
+        back: bool,
+        secret: bool = False,
+    ) -> str:
+        """A line of text that `check` finds nothing wrong with; a `secret` one is not shown."""
 
 
 def asker_for(console: Console) -> Asker:
@@ -149,11 +158,21 @@ class TerminalAsker:
         # Enter must not leave while two ticked parts exclude each other.
         return self._run(question, meaning, wrong, keys, back, blocked=wrong)
 
-    def text(self, message: str, default: str, *, note: str, check: Check, back: bool) -> str:
+    def text(
+        self,
+        message: str,
+        default: str,
+        *,
+        note: str,
+        check: Check,
+        back: bool,
+        secret: bool = False,
+    ) -> str:
         import questionary
         from prompt_toolkit.selection import SelectionState, SelectionType
 
-        question = questionary.text(message, default, **self._look())
+        prompt = questionary.password if secret else questionary.text
+        question = prompt(message, default, **self._look())
         buffer = question.application.layout.current_buffer
         if default and buffer is not None:
             # Everything is selected, as in a browser's form: typing replaces the default, an arrow

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from greenlane.answers_file import AnswersFile, answers_from
 from greenlane.errors import GreenlaneError
-from greenlane.manifest import MANIFEST_BYTES, parse_manifest
-from greenlane.paths import path_problem
+from greenlane.manifest import MANIFEST_BYTES, Section, parse_manifest
+from greenlane.paths import path_danger, path_problem
 from greenlane.record import FOLDER, LOCK, LOCK_FORMAT, PROJECT
+from greenlane.sources.origin import Origin, is_foreign, origin_from
 
 _BLOB = re.compile(r"[0-9a-f]{40}")
 _MODES = frozenset(["100644", "100755"])
+_LINK = "120000"
 _MARKERS = ("<<<<<<< ", ">>>>>>> ")
 
 
@@ -29,7 +31,8 @@ class Locked:
 class Record:
     """Kit, version and answers of a project, and the lock of what they rendered to.
 
-    `releases` are the names and versions of the kit and of the one that it extends.
+    `releases` are the names and versions of the kit and of the one that it extends. `origin` is
+    what a template of Copier or Cookiecutter was rendered from; None for a kit.
     """
 
     kit: str
@@ -37,6 +40,7 @@ class Record:
     releases: Mapping[str, str]
     answers: AnswersFile
     files: Mapping[str, Locked]
+    origin: Origin | None = None
 
 
 def read_record(read: Callable[[str], bytes | None]) -> Record:
@@ -45,9 +49,17 @@ def read_record(read: Callable[[str], bytes | None]) -> Record:
     Raises GreenlaneError, with the way out, when it is missing, edited into nonsense, or written by
     a newer greenlane.
     """
-    answers = _answers(read(PROJECT))
-    files = _lock(read(LOCK), answers)
-    return Record(answers.kit or "", answers.version or "", _releases(answers), answers, files)
+    section = _project(read(PROJECT))
+    if is_foreign(section):
+        origin = origin_from(section)
+        name, version = origin.name, origin.version
+        files = _lock(read(LOCK), {"name": name, "version": version}, foreign=True)
+        return Record(name, version, {name: version}, AnswersFile(), files, origin)
+    answers = _answers(section)
+    kit, version = answers.kit or "", answers.version or ""
+    extends = {"extends": answers.extends} if answers.extends else {}
+    files = _lock(read(LOCK), {"name": kit, "version": version, **extends})
+    return Record(kit, version, _releases(answers), answers, files)
 
 
 def _releases(answers: AnswersFile) -> dict[str, str]:
@@ -58,7 +70,7 @@ def _releases(answers: AnswersFile) -> dict[str, str]:
     return releases
 
 
-def _answers(content: bytes | None) -> AnswersFile:
+def _project(content: bytes | None) -> Section:
     if content is None:
         raise GreenlaneError(
             f"This is no greenlane project: it has no {PROJECT} in its last commit.",
@@ -67,14 +79,20 @@ def _answers(content: bytes | None) -> AnswersFile:
     text = _text(content, PROJECT)
     if len(content) > MANIFEST_BYTES:
         raise _damaged(PROJECT, f"it has {len(content):,} bytes")
-    answers = answers_from(parse_manifest(text, PROJECT))
+    return parse_manifest(text, PROJECT)
+
+
+def _answers(section: Section) -> AnswersFile:
+    answers = answers_from(section)
     for key, value in (("kit", answers.kit), ("version", answers.version), ("app", answers.app)):
         if not value:
             raise _damaged(PROJECT, f'it does not say "{key}"')
     return answers
 
 
-def _lock(content: bytes | None, answers: AnswersFile) -> dict[str, Locked]:
+def _lock(
+    content: bytes | None, release: Mapping[str, str], *, foreign: bool = False
+) -> dict[str, Locked]:
     if content is None:
         raise _damaged(LOCK, "it is missing")
     try:
@@ -90,20 +108,18 @@ def _lock(content: bytes | None, answers: AnswersFile) -> dict[str, Locked]:
             "Upgrade: `uv tool upgrade greenlane`.",
         )
     kit = data.get("kit")
-    extends = {"extends": answers.extends} if answers.extends else {}
-    if kit != {"name": answers.kit, "version": answers.version, **extends}:
+    if kit != release:
         raise _damaged(LOCK, f"it is of the kit {kit!r}, but {PROJECT} says otherwise")
-    return {
-        path: _locked(path, entry) for path, entry in _mapping(data.get("files"), "files").items()
-    }
+    files = _mapping(data.get("files"), "files")
+    return {path: _locked(path, entry, foreign=foreign) for path, entry in files.items()}
 
 
-def _locked(path: str, entry: object) -> Locked:
-    if problem := path_problem(path):
+def _locked(path: str, entry: object, *, foreign: bool) -> Locked:
+    if problem := path_danger(path) if foreign else path_problem(path):
         raise _damaged(LOCK, f"the path {path!r} {problem}")
     fields = _mapping(entry, path)
     mode, blob, part = (str(fields.get(key)) for key in ("mode", "blob", "part"))
-    if mode in _MODES and _BLOB.fullmatch(blob):
+    if (mode in _MODES or (foreign and mode == _LINK)) and _BLOB.fullmatch(blob):
         return Locked(mode, blob, part)
     raise _damaged(LOCK, f"the entry of {path} makes no sense")
 

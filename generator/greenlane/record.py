@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from greenlane.answers import Answers, asked_values
 from greenlane.answers_file import write_answers
 from greenlane.kit import Kit
+from greenlane.location import FOLDER, PROJECT
 from greenlane.quoting import quoted
-from greenlane.tree import EXECUTABLE, File, Tree
+from greenlane.tree import EXECUTABLE, LINK, File, Link, Tree
 
-FOLDER = ".greenlane"
-PROJECT = f"{FOLDER}/project.yml"
 LOCK = f"{FOLDER}/lock.json"
 BASELINE = f"{FOLDER}/baseline.tar"
 LOCK_FORMAT = 1
@@ -21,12 +20,21 @@ LOCK_FORMAT = 1
 def with_record(tree: Tree, kit: Kit, answers: Answers) -> Tree:
     """The pristine `tree` with the three files that remember how it came about."""
     owners = kit.owners(answers.app, answers.modules)
-    record = {
-        PROJECT: _project(kit, answers),
-        LOCK: _lock(tree, kit, owners),
-        BASELINE: baseline(tree),
-    }
-    return Tree({**tree, **{path: File(content) for path, content in record.items()}})
+    project = _project(kit, answers)
+    release = {"name": kit.name, "version": kit.version, **_extended(kit)}
+    record = record_files(tree, project, release, owners)
+    return Tree({**tree, **record})
+
+
+def record_files(
+    tree: Tree, project: bytes, release: Mapping[str, str], owners: Mapping[str, str]
+) -> dict[str, File]:
+    """The three files: `project` as it is, the lock and the archive of `tree`.
+
+    `release` has the name and version of the source, `owners` the part that each path is from.
+    """
+    lock = _lock(tree, release, owners)
+    return {PROJECT: File(project), LOCK: File(lock), BASELINE: File(baseline(tree))}
 
 
 def _project(kit: Kit, answers: Answers) -> bytes:
@@ -43,14 +51,13 @@ def _extended(kit: Kit) -> dict[str, str]:
     return {"extends": f"{kit.extends.name} {kit.extends.version}"} if kit.extends else {}
 
 
-def _lock(tree: Tree, kit: Kit, owners: Mapping[str, str]) -> bytes:
+def _lock(tree: Tree, release: Mapping[str, str], owners: Mapping[str, str]) -> bytes:
     """JSON with one line per file, so that git merges it by lines."""
     lines = [
         f"    {quoted(path)}: "
         + json.dumps({"mode": git_mode(file), "blob": blob_id(file.content), "part": owners[path]})
         for path, file in tree.items()
     ]
-    release = {"name": kit.name, "version": kit.version, **_extended(kit)}
     written = ", ".join(f"{quoted(key)}: {quoted(value)}" for key, value in release.items())
     text = (
         "{\n"
@@ -67,9 +74,9 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def git_mode(file: File) -> str:
+def git_mode(file: File | Link) -> str:
     """The mode as git writes it in trees."""
-    return "100755" if file.mode == EXECUTABLE else "100644"
+    return {EXECUTABLE: "100755", LINK: "120000"}.get(file.mode, "100644")
 
 
 def baseline(tree: Tree) -> bytes:
@@ -84,6 +91,10 @@ def baseline(tree: Tree) -> bytes:
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path, file in tree.items():
             entry = tarfile.TarInfo(path)
+            if isinstance(file, Link):
+                entry.type, entry.linkname = tarfile.SYMTYPE, file.content.decode()
+                tar.addfile(entry)
+                continue
             entry.size = len(file.content)
             entry.mode = file.mode
             tar.addfile(entry, io.BytesIO(file.content))

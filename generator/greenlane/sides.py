@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from greenlane.record import FOLDER, git_mode
 from greenlane.repository import Entry, Objects, Repository
-from greenlane.tree import File
+from greenlane.tree import File, Link
 
 # Written by a tool from another file: merged by lines they would be nonsense.
 LOCK_FILES: Mapping[str, str] = {
@@ -33,13 +33,6 @@ LOCK_FILES: Mapping[str, str] = {
     ".terraform.lock.hcl": "tofu providers lock",
 }
 _BINARY_PROBE = 8000
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A symbolic link to `content`; templates of others have them, and they merge like files."""
-
-    content: bytes
 
 
 Side = Mapping[str, File] | Mapping[str, File | Link]
@@ -106,7 +99,7 @@ def _entries(repository: Repository, files: Side, contents: dict[str, bytes]) ->
     for path, file in files.items():
         blob = repository.blob_id(file.content)
         contents[blob] = file.content
-        entries[path] = Entry("120000" if isinstance(file, Link) else git_mode(file), blob)
+        entries[path] = Entry(git_mode(file), blob)
     return entries
 
 

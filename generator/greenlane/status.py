@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from greenlane import scratch as stream
 from greenlane.baseline import find_base
 from greenlane.errors import GreenlaneError
-from greenlane.evolution import check_kit, evolve, news_since
 from greenlane.journal import desk_of, has_journal
 from greenlane.kit import Kit, edition_of
 from greenlane.merge import BASE, OURS
@@ -15,8 +15,9 @@ from greenlane.reading import Record
 from greenlane.record import FOLDER, blob_id, git_mode
 from greenlane.repository import Objects, Repository, explained, open_repository
 from greenlane.scratch import Scratch
-from greenlane.tree import File
-from greenlane.update import record_of, render_again
+from greenlane.sides import is_record
+from greenlane.sources.protocol import Change, Files, Source
+from greenlane.update import as_source, record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Status:
 
     `pending` are the files that the installed kit renders differently, path -> added, changed or
     removed; `blocked` says why that cannot be told. `in_progress` is the command that is applied
-    and not committed, `unresolved` the paths it left to the user.
+    and not committed, `unresolved` the paths it left to the user. `source` is the address of a
+    template that is no kit; `volatile` are files into which it draws something anew each time.
     """
 
     kit: str
@@ -49,6 +51,8 @@ class Status:
     news: int
     in_progress: str
     unresolved: tuple[str, ...]
+    source: str = ""
+    volatile: tuple[str, ...] = ()
 
     @property
     def behind(self) -> bool:
@@ -59,28 +63,35 @@ class Status:
         return bool(self.drift)
 
 
-def status(folder: Path, kit: Kit, *, at: str = "HEAD") -> Status:
-    """Compare the project's last commit, or `at`, with its record, and the record with the kit."""
+def status(folder: Path, source: Source | Kit, *, at: str = "HEAD") -> Status:
+    """Compare the project's last commit, or `at`, with its record, and that with the source."""
+    source = as_source(source)
     repository = open_repository(folder, at)
     in_progress, unresolved = _in_progress(repository, folder)
     with Objects(repository.work_tree) as objects, explained():
         record = record_of(repository, objects)
-        check_kit(kit, record)
-        drift = _drift(record, repository, objects, kit)
-    pending: Mapping[str, str] = {}
-    blocked, news = "", 0
-    try:
-        answers = evolve(kit, record).answers
-        from greenlane.render import render
-
-        pending = _pending(record, render(kit, answers))
-        news = len(news_since(kit, record, answers))
-    except GreenlaneError as error:
-        blocked = error.message
+        source.check(record)
+        drift = _drift(record, repository, objects, source)
+        pending: Mapping[str, str] = {}
+        volatile: tuple[str, ...] = ()
+        blocked, news, installed = "", 0, source.version or record.version
+        try:
+            new = source.render(record, Change())
+            files = new.files
+            if record.origin is not None:
+                again = partial(source.again, record)
+                base = find_base(record, repository, objects, files, again).files
+                files, volatile = new.settled(base), new.volatile(base)
+            pending = _pending(record, files)
+            news, installed = len(new.news), new.version
+        except GreenlaneError as error:
+            blocked = error.message
     return Status(
         kit=record.kit,
         version=edition_of(record.releases),
-        installed=kit.edition,
+        installed=installed,
+        source=record.origin.source if record.origin else "",
+        volatile=volatile,
         app=record.answers.app or "",
         modules=record.answers.modules or (),
         files=len(record.files),
@@ -93,7 +104,7 @@ def status(folder: Path, kit: Kit, *, at: str = "HEAD") -> Status:
     )
 
 
-def diff(folder: Path, kit: Kit, paths: Sequence[str] = ()) -> str:
+def diff(folder: Path, source: Source | Kit, paths: Sequence[str] = ()) -> str:
     """The project's own changes to rendered files, as a patch against what was rendered.
 
     Of the last commit; files that the project added are not part of it.
@@ -101,7 +112,8 @@ def diff(folder: Path, kit: Kit, paths: Sequence[str] = ()) -> str:
     repository = open_repository(folder)
     with Objects(repository.work_tree) as objects, Scratch(repository) as scratch, explained():
         record = record_of(repository, objects)
-        base = find_base(record, repository, objects, {}, lambda: render_again(kit, record))
+        again = partial(as_source(source).again, record)
+        base = find_base(record, repository, objects, {}, again)
         scratch.write(_two_commits(repository, base.files))
         told = scratch.git(
             *("diff-tree", "-p", "-M", "--no-color", "--diff-filter=MDRT", BASE, OURS, "--"),
@@ -111,7 +123,7 @@ def diff(folder: Path, kit: Kit, paths: Sequence[str] = ()) -> str:
     return told.decode(errors="replace")
 
 
-def _two_commits(repository: Repository, base: Mapping[str, File]) -> list[bytes]:
+def _two_commits(repository: Repository, base: Files) -> list[bytes]:
     lines = [stream.commit(BASE)]
     lines += [stream.put(path, git_mode(file), file.content) for path, file in base.items()]
     return [*lines, stream.commit(OURS), stream.put_tree("", repository.tree)]
@@ -132,8 +144,8 @@ def _in_progress(repository: Repository, folder: Path) -> tuple[str, tuple[str, 
         return journal.command, tuple(told.decode(errors="replace").split("\0")[:-1])
 
 
-def _drift(record: Record, repository: Repository, objects: Objects, kit: Kit) -> list[Drift]:
-    pristine = _pristine(record, repository, objects, kit)
+def _drift(record: Record, repository: Repository, objects: Objects, source: Source) -> list[Drift]:
+    pristine = _pristine(record, repository, objects, source)
     drift = []
     for path, locked in record.files.items():
         ours = repository.entries.get(path)
@@ -146,15 +158,18 @@ def _drift(record: Record, repository: Repository, objects: Objects, kit: Kit) -
     return drift
 
 
-def _pristine(record: Record, repository: Repository, objects: Objects, kit: Kit) -> dict[str, str]:
+def _pristine(
+    record: Record, repository: Repository, objects: Objects, source: Source
+) -> dict[str, str]:
     """Path -> the id that the pristine file has in this repository."""
     if repository.object_format == "sha1":
         return {path: locked.blob for path, locked in record.files.items()}
-    base = find_base(record, repository, objects, {}, lambda: render_again(kit, record))
+    base = find_base(record, repository, objects, {}, partial(source.again, record))
     return {path: repository.blob_id(file.content) for path, file in base.files.items()}
 
 
-def _pending(record: Record, tree: Mapping[str, File]) -> dict[str, str]:
+def _pending(record: Record, files: Files) -> dict[str, str]:
+    tree = {path: file for path, file in files.items() if not is_record(path)}
     pending = {path: "removed" for path in record.files if path not in tree}
     for path, file in tree.items():
         locked = record.files.get(path)

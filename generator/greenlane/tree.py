@@ -9,6 +9,7 @@ from greenlane.paths import clashes, path_problem
 
 REGULAR = 0o644
 EXECUTABLE = 0o755
+LINK = 0o120000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,33 @@ class File:
             raise ValueError(f"mode {self.mode:o} is neither 644 nor 755")
 
 
-class Tree(Mapping[str, File]):
-    """An immutable mapping of path (relative, `/`) to File, in the order of paths.
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link to `content`; templates of others have them, and they merge like files."""
+
+    content: bytes
+
+    @property
+    def mode(self) -> int:
+        return LINK
+
+
+class Tree(Mapping[str, File | Link]):
+    """An immutable mapping of path (relative, `/`) to File or Link, in the order of paths.
 
     Every path is safe to write: inside the repository, and possible on Linux, macOS and Windows.
     """
 
     __slots__ = ("_files",)
 
-    def __init__(self, files: Mapping[str, File]) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, File | Link],
+        problem_of: Callable[[str], str] = path_problem,
+    ) -> None:
+        """`problem_of` says why a path must not be written; empty when it may be."""
         for path in files:
-            if problem := path_problem(path):
+            if problem := problem_of(path):
                 raise GreenlaneError(f"The path {path!r} {problem}.", "Nothing was written.")
         for one, other in clashes(files):
             raise GreenlaneError(
@@ -43,7 +60,7 @@ class Tree(Mapping[str, File]):
             )
         self._files = {path: files[path] for path in sorted(files)}
 
-    def __getitem__(self, path: str) -> File:
+    def __getitem__(self, path: str) -> File | Link:
         return self._files[path]
 
     def __iter__(self) -> Iterator[str]:

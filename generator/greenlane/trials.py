@@ -6,7 +6,7 @@ Works in throw-away folders; the kit and its repository are only read.
 import io
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from greenlane.answers import Answers, resolve
 from greenlane.combinations import templates, wanted
 from greenlane.errors import GreenlaneError
+from greenlane.evolution import Evolved
 from greenlane.git import GitError, run_git
 from greenlane.hygiene import problems
 from greenlane.kit import Kit, load_kit
 from greenlane.record import with_record
 from greenlane.render import render
-from greenlane.tree import File
+from greenlane.sources.protocol import Files
 
 if TYPE_CHECKING:
     from greenlane.console import Console
@@ -141,7 +142,8 @@ def _updated(earlier: Kit, kit: Kit, preset: str, project: Path) -> tuple[list[s
         with update(project, kit) as plan:
             plan.apply()
             conflicts = sorted({stage.path for stage in plan.merge.stages})
-            pristine = render(kit, plan.evolved.answers) if plan.evolved else {}
+            evolved = plan.evolved
+            pristine = render(kit, evolved.answers) if isinstance(evolved, Evolved) else {}
         lost = list(missing(project, edits))
         differing = list(_differing(project, pristine, {*edits.touched, *conflicts}))
     except GreenlaneError as error:
@@ -150,7 +152,7 @@ def _updated(earlier: Kit, kit: Kit, preset: str, project: Path) -> tuple[list[s
     return [*notes, *lost, *differing], bool(lost or differing)
 
 
-def _differing(project: Path, pristine: Mapping[str, File], touched: set[str]) -> Iterator[str]:
+def _differing(project: Path, pristine: Files, touched: set[str]) -> Iterator[str]:
     """Files that nobody edited, and that are not as the kit renders them."""
     for path, file in pristine.items():
         on_disk = project / path

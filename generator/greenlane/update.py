@@ -4,31 +4,26 @@ Each is one three-way merge with other answers, and gives a Plan: look at it, th
 not. Nothing is written before that, except that a change cut short by a crash is tidied up.
 """
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from greenlane.answers import Answers
 from greenlane.baseline import find_base
 from greenlane.errors import GreenlaneError, did_you_mean
-from greenlane.evolution import (
-    Evolved,
-    answers_again,
-    check_kit,
-    evolve,
-    moves_since,
-    news_since,
-)
+from greenlane.evolution import Carried
 from greenlane.journal import Journal, desk_of, has_journal, is_locked_by_us
 from greenlane.kit import Kit, News, edition_of
+from greenlane.location import FOLDER, PROJECT
 from greenlane.merge import Merge, merge
 from greenlane.reading import Record, read_record
-from greenlane.record import FOLDER, PROJECT, with_record
+from greenlane.record import with_record
 from greenlane.repository import Objects, Repository, explained, open_repository
 from greenlane.scratch import Scratch
-from greenlane.tree import File
+from greenlane.sources.protocol import Change, Files, Source
+from greenlane.tree import File, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,8 @@ class Plan:
     old_version: str
     new_version: str
     news: tuple[News, ...] = ()
-    evolved: Evolved | None = None
+    notes: tuple[str, ...] = ()
+    evolved: Carried | None = None
     recovered: str = ""
     _scratch: Scratch | None = None
 
@@ -127,101 +123,88 @@ class Plan:
         )
 
 
-def find_project(start: Path) -> Path:
-    """The folder of the project that `start` lies in."""
-    start = Path(os.path.abspath(start))  # noqa: PTH100 - the user's own spelling, links and all
-    for folder in (start, *start.parents):
-        if (folder / PROJECT).is_file():
-            return folder
-    raise GreenlaneError(
-        f"{start} is not in a greenlane project: there is no {PROJECT} here or above.",
-        "Go to the project's folder. `greenlane adopt` puts an existing repository under a kit.",
-    )
-
-
 @contextmanager
-def update(folder: Path, kit: Kit, *, sets: Iterable[str] = (), at: str = "HEAD") -> Iterator[Plan]:
-    """Bring the project to the kit's version. One made from a commit `at` can only be committed."""
-    message = f"Update to {kit.name} {kit.edition}"
-    with _evolution(folder, kit, "update", message, sets=sets, at=at) as plan:
+def update(
+    folder: Path, source: Source | Kit, *, sets: Iterable[str] = (), at: str = "HEAD"
+) -> Iterator[Plan]:
+    """Bring the project to the source's version. From a commit `at` it can only be committed."""
+    with _evolution(folder, source, "update", Change(sets=tuple(sets)), at=at) as plan:
         yield plan
 
 
 @contextmanager
 def add(
-    folder: Path, kit: Kit, names: Sequence[str], *, sets: Iterable[str] = ()
+    folder: Path, source: Source | Kit, names: Sequence[str], *, sets: Iterable[str] = ()
 ) -> Iterator[Plan]:
     """Add modules, and those that they require."""
-    message = f"Add {', '.join(names)}"
-    with _evolution(folder, kit, "add", message, add=names, sets=sets) as plan:
+    change = Change(sets=tuple(sets), add=tuple(names))
+    with _evolution(folder, source, "add", change, f"Add {', '.join(names)}") as plan:
         yield plan
 
 
 @contextmanager
-def remove(folder: Path, kit: Kit, names: Sequence[str]) -> Iterator[Plan]:
+def remove(folder: Path, source: Source | Kit, names: Sequence[str]) -> Iterator[Plan]:
     """Take modules out; files of theirs that the project changed become conflicts."""
-    message = f"Remove {', '.join(names)}"
-    with _evolution(folder, kit, "remove", message, remove=names) as plan:
+    change = Change(remove=tuple(names))
+    with _evolution(folder, source, "remove", change, f"Remove {', '.join(names)}") as plan:
         yield plan
 
 
 @contextmanager
-def set_answers(folder: Path, kit: Kit, sets: Sequence[str]) -> Iterator[Plan]:
+def set_answers(folder: Path, source: Source | Kit, sets: Sequence[str]) -> Iterator[Plan]:
     """Change answers: `key=value` texts."""
-    with _evolution(folder, kit, "set", f"Set {', '.join(sets)}", sets=sets) as plan:
+    change = Change(sets=tuple(sets))
+    with _evolution(folder, source, "set", change, f"Set {', '.join(sets)}") as plan:
         yield plan
 
 
 @contextmanager
 def _evolution(
     folder: Path,
-    kit: Kit,
+    source: Source | Kit,
     command: str,
-    message: str,
+    change: Change,
+    message: str = "",
     *,
-    sets: Iterable[str] = (),
-    add: Iterable[str] = (),
-    remove: Iterable[str] = (),
     at: str = "HEAD",
 ) -> Iterator[Plan]:
-    from greenlane.render import render
-
+    source = as_source(source)
     with _opened(folder, at) as (repository, objects, recovered):
         record = record_of(repository, objects)
-        check_kit(kit, record)
-        evolved = evolve(kit, record, sets=sets, add=add, remove=remove)
-        answers = evolved.answers
-        theirs = with_record(render(kit, answers), kit, answers)
-        base = find_base(record, repository, objects, theirs, lambda: render_again(kit, record))
+        source.check(record)
+        new = source.render(record, change)
+        again = partial(source.again, record)
+        base = find_base(record, repository, objects, new.files, again)
         with Scratch(repository) as scratch, explained():
             merged = merge(
-                *(repository, scratch, objects, base.files, theirs),
-                label=f"{kit.name}-{kit.version}",
-                moves=moves_since(kit, record),
+                *(repository, scratch, objects, base.files, new.settled(base.files)),
+                label=new.label,
+                moves=new.moves,
                 unknown=base.lost,
             )
-            news = news_since(kit, record, answers)
             yield Plan(
                 command=command,
-                message=message,
+                message=message or f"Update to {source.name} {new.version}",
                 repository=repository,
                 merge=merged,
                 old_version=edition_of(record.releases),
-                new_version=kit.edition,
-                news=tuple(_used(news, repository, scratch, merged)),
-                evolved=evolved,
+                new_version=new.version,
+                news=tuple(_used(list(new.news), repository, scratch, merged)),
+                notes=new.notes,
+                evolved=new.evolved,
                 recovered=recovered,
                 _scratch=scratch,
             )
 
 
 @contextmanager
-def restore(folder: Path, kit: Kit, paths: Sequence[str]) -> Iterator[Plan]:
-    """Bring back files of the kit that the project deleted. A folder stands for all in it."""
+def restore(folder: Path, source: Source | Kit, paths: Sequence[str]) -> Iterator[Plan]:
+    """Bring back files of the source that the project deleted. A folder stands for all in it."""
+    source = as_source(source)
     with _opened(folder) as (repository, objects, recovered):
         record = record_of(repository, objects)
         wanted = _deleted(record, repository, paths)
-        base = find_base(record, repository, objects, {}, lambda: render_again(kit, record))
+        base = find_base(record, repository, objects, {}, partial(source.again, record))
         if lost := [path for path in wanted if path not in base.files]:
             raise GreenlaneError(
                 f"Nobody has the content of {', '.join(lost)} any more.",
@@ -250,25 +233,51 @@ def adopt(folder: Path, kit: Kit, answers: Answers) -> Iterator[Plan]:
     """Put an existing repository under the kit: what is there stays as it is, the rest is added."""
     from greenlane.render import render
 
+    def sides(repository: Repository) -> tuple[Files, Files]:
+        theirs = with_record(render(kit, answers), kit, answers)
+        return _as_if_edited(theirs, repository), theirs
+
+    with adopted(folder, f"{kit.name} {kit.edition}", kit.edition, sides) as plan:
+        yield plan
+
+
+@contextmanager
+def adopted(
+    folder: Path,
+    name: str,
+    version: str,
+    sides: Callable[[Repository], tuple[Files, Files]],
+    notes: tuple[str, ...] = (),
+) -> Iterator[Plan]:
+    """The plan of an adoption; `sides` gives base and theirs for a project without a record."""
     with _opened(folder) as (repository, objects, recovered):
         if PROJECT in repository.entries:
             raise GreenlaneError(f"{folder} is a greenlane project already.", "Try `update`.")
-        theirs = with_record(render(kit, answers), kit, answers)
+        base, theirs = sides(repository)
         with Scratch(repository) as scratch, explained():
             merged = merge(
-                *(repository, scratch, objects, _as_if_edited(theirs, repository), theirs),
-                label=f"{kit.name}-{kit.version}",
+                *(repository, scratch, objects, base, theirs), label=name.replace(" ", "-")
             )
             yield Plan(
                 command="adopt",
-                message=f"Adopt {kit.name} {kit.edition}",
+                message=f"Adopt {name}",
                 repository=repository,
                 merge=merged,
                 old_version="",
-                new_version=kit.edition,
+                new_version=version,
+                notes=notes,
                 recovered=recovered,
                 _scratch=scratch,
             )
+
+
+def as_source(source: Source | Kit) -> Source:
+    """A kit is a source, too."""
+    if isinstance(source, Kit):
+        from greenlane.sources.from_kit import KitSource
+
+        return KitSource(source)
+    return source
 
 
 def abort(folder: Path) -> Journal:
@@ -316,14 +325,6 @@ def record_of(repository: Repository, objects: Objects) -> Record:
     return read_record(read)
 
 
-def render_again(kit: Kit, record: Record) -> Mapping[str, File]:
-    """The recorded version rendered once more, when it is the installed one."""
-    from greenlane.render import render
-
-    answers = answers_again(kit, record)
-    return render(kit, answers) if answers is not None else {}
-
-
 def _deleted(record: Record, repository: Repository, paths: Sequence[str]) -> set[str]:
     wanted = set()
     for path in paths:
@@ -343,7 +344,7 @@ def _deleted(record: Record, repository: Repository, paths: Sequence[str]) -> se
     return wanted
 
 
-def _as_if_edited(theirs: Mapping[str, File], repository: Repository) -> dict[str, File]:
+def _as_if_edited(theirs: Files, repository: Repository) -> dict[str, File | Link]:
     """As base: the rendering of the paths that exist, so that the project's files are its edits."""
     taken = {path.casefold() for path in repository.entries}
     return {path: file for path, file in theirs.items() if path.casefold() in taken}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from greenlane.console import Console
-from greenlane.options import answers_options, common, completes, kit_option
+from greenlane.errors import GreenlaneError
+from greenlane.location import find_project
+from greenlane.options import answers_options, common, completes, from_options, kit_option
 
 if TYPE_CHECKING:
+    from greenlane.kit import Kit
+    from greenlane.sources.protocol import Source
     from greenlane.update import Plan
 
 _STATUS = """\b
@@ -49,6 +53,12 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def trust_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--trust", is_flag=True, help="Run the code of a Copier or Cookiecutter template."
+    )(command)
+
+
 def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every command that changes a project has."""
     for option in (
@@ -62,7 +72,7 @@ def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(
-    short_help="Bring the project to the installed kit.",
+    short_help="Bring the project to the installed kit, or to its template's newest version.",
     epilog=f"""\b
 Examples:
   greenlane update --dry-run       the final diff, file by file
@@ -72,36 +82,46 @@ Examples:
 {_STATUS}""",
 )
 @click.option("--abort", is_flag=True, help="Undo the last change that is not committed yet.")
+@click.option(
+    "--to",
+    "ref",
+    metavar="REF",
+    default="",
+    help="A tag, branch or commit of the template; default: its newest release.",
+)
 @set_option
 @change_options
+@trust_option
 def update(
     console: Console,
     start: Path,
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
     abort: bool,
+    ref: str,
     sets: tuple[str, ...],
 ) -> int:
-    """Merge what the installed kit renders into the project.
+    """Merge what the installed kit, or a newer version of the template, renders into the project.
 
     Your edits, renames and deletions stay. Where both sides changed the same place, git's own
     conflict is left for you, and the commit waits until it is resolved.
     """
-    from greenlane import update as recipes
-    from greenlane.kits import kit_of_project
-
     if abort:
         return _abort(console, start)
-    folder = recipes.find_project(start)
-    kit = kit_of_project(folder, kit_root)
-    return _change(console, recipes.update(folder, kit, sets=sets), dry_run, branch)
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust, ref=ref) as source:
+        from greenlane import update as recipes
+
+        return _change(console, recipes.update(folder, source, sets=sets), dry_run, branch)
 
 
 @click.command(short_help="Add modules to the project.", epilog=_STATUS)
 @click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
 @set_option
 @change_options
+@trust_option
 def add(
     console: Console,
     names: tuple[str, ...],
@@ -109,20 +129,21 @@ def add(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
     sets: tuple[str, ...],
 ) -> int:
     """Add modules, and those that they require."""
-    from greenlane import update as recipes
-    from greenlane.kits import kit_of_project
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
 
-    folder = recipes.find_project(start)
-    kit = kit_of_project(folder, kit_root)
-    return _change(console, recipes.add(folder, kit, names, sets=sets), dry_run, branch)
+        return _change(console, recipes.add(folder, source, names, sets=sets), dry_run, branch)
 
 
 @click.command(short_help="Take modules out of the project.", epilog=_STATUS)
 @click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
 @change_options
+@trust_option
 def remove(
     console: Console,
     names: tuple[str, ...],
@@ -130,20 +151,21 @@ def remove(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
 ) -> int:
     """Take modules out. Files of theirs that you edited are left to you as conflicts."""
-    from greenlane import update as recipes
-    from greenlane.kits import kit_of_project
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
 
-    folder = recipes.find_project(start)
-    kit = kit_of_project(folder, kit_root)
-    return _change(console, recipes.remove(folder, kit, names), dry_run, branch)
+        return _change(console, recipes.remove(folder, source, names), dry_run, branch)
 
 
 @click.command("set", short_help="Change answers of the project.", epilog=_STATUS)
 @click.argument("sets", nargs=-1, required=True, metavar="KEY=VALUE...",
                 shell_complete=completes("settings"))  # fmt: skip
 @change_options
+@trust_option
 def set_(
     console: Console,
     sets: tuple[str, ...],
@@ -151,19 +173,20 @@ def set_(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
 ) -> int:
     """Change answers: `greenlane set region=eu`."""
-    from greenlane import update as recipes
-    from greenlane.kits import kit_of_project
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
 
-    folder = recipes.find_project(start)
-    kit = kit_of_project(folder, kit_root)
-    return _change(console, recipes.set_answers(folder, kit, sets), dry_run, branch)
+        return _change(console, recipes.set_answers(folder, source, sets), dry_run, branch)
 
 
 @click.command(short_help="Bring back files that you deleted.", epilog=_STATUS)
 @click.argument("paths", nargs=-1, required=True)
 @change_options
+@trust_option
 def restore(
     console: Console,
     paths: tuple[str, ...],
@@ -171,17 +194,18 @@ def restore(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    trust: bool,
 ) -> int:
     """Bring back files of the kit that were deleted; PATHS are relative to the project."""
-    from greenlane import update as recipes
-    from greenlane.kits import kit_of_project
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust) as source:
+        from greenlane import update as recipes
 
-    folder = recipes.find_project(start)
-    kit = kit_of_project(folder, kit_root)
-    return _change(console, recipes.restore(folder, kit, paths), dry_run, branch)
+        return _change(console, recipes.restore(folder, source, paths), dry_run, branch)
 
 
 @click.command(short_help="Put an existing repository under the kit.", epilog=_STATUS)
+@from_options
 @answers_options
 @change_options
 def adopt(
@@ -190,13 +214,27 @@ def adopt(
     kit_root: Path | None,
     dry_run: bool,
     branch: str,
+    source: str | None,
+    origin: dict[str, Any],
     **given: Any,
 ) -> int:
-    """Add to an existing repository what the kit has and it has not. Its own files stay."""
+    """Add to an existing repository what the kit has and it has not. Its own files stay.
+
+    In a project made by Copier or cruft the template and the version that they recorded become its
+    source; no option is needed.
+    """
     from greenlane import update as recipes
     from greenlane.answers import resolve
     from greenlane.kits import chosen_kit
 
+    kit_asked = kit_root is not None or any(given.values())
+    if source is not None or (not kit_asked and _has_foreign_record(start)):
+        from greenlane.sources.adopting import adopt as adopt_template
+        from greenlane.sources.adopting import origin_for
+
+        found = origin_for(start, source, origin, given)
+        planned = adopt_template(start, found, ref=origin["ref"], trust=origin["trusted"])
+        return _change(console, planned, dry_run, branch)
     kit = chosen_kit(kit_root)
     answers = resolve(kit, **given)
     return _change(console, recipes.adopt(start, kit, answers), dry_run, branch)
@@ -211,18 +249,21 @@ Exit status: 0, or with --check 1 when that is so; 2 on an error.
 )
 @click.option("--check", "checks", multiple=True, type=click.Choice(["behind", "drifted"]),
               help="Exit with 1 when the project is so; repeatable.")  # fmt: skip
+@trust_option
 @project_option
 @kit_option
 @common
-def status(console: Console, checks: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
+def status(
+    console: Console, checks: tuple[str, ...], start: Path, kit_root: Path | None, trust: bool
+) -> int:
     """Show the project's version, what an update would change, and which files were edited."""
-    from greenlane.kits import kit_of_project
-    from greenlane.status import status as status_of
-    from greenlane.update import find_project
+    folder = find_project(start)
+    with _source(folder, kit_root, trust=trust) as source:
+        from greenlane.status import status as status_of
+
+        state = status_of(folder, source)
     from greenlane.update_report import show_status, status_data
 
-    folder = find_project(start)
-    state = status_of(folder, kit_of_project(folder, kit_root))
     if console.as_json:
         console.document(status_data(state))
     else:
@@ -233,22 +274,52 @@ def status(console: Console, checks: tuple[str, ...], start: Path, kit_root: Pat
 
 @click.command(short_help="Your own changes to generated files.")
 @click.argument("paths", nargs=-1)
+@trust_option
 @project_option
 @kit_option
 @common
-def diff(console: Console, paths: tuple[str, ...], start: Path, kit_root: Path | None) -> int:
+def diff(
+    console: Console, paths: tuple[str, ...], start: Path, kit_root: Path | None, trust: bool
+) -> int:
     """Show the project's changes to generated files, as a patch; of the last commit."""
-    from greenlane.kits import kit_of_project
-    from greenlane.status import diff as diff_of
-    from greenlane.update import find_project
-
     folder = find_project(start)
-    patch = diff_of(folder, kit_of_project(folder, kit_root), paths)
+    with _source(folder, kit_root, trust=trust) as source:
+        from greenlane.status import diff as diff_of
+
+        patch = diff_of(folder, source, paths)
     if console.as_json:
         console.document({"patch": patch})
     elif patch:
         console.line(patch.removesuffix("\n"))
     return 0
+
+
+def _has_foreign_record(folder: Path) -> bool:
+    from greenlane.sources.adopting import RECORDS
+
+    return any((folder / name).is_file() for name in RECORDS)
+
+
+@contextmanager
+def _source(
+    folder: Path, kit_root: Path | None, *, ref: str = "", trust: bool = False
+) -> Iterator[Source | Kit]:
+    """What the project was made from: the kit, or a template."""
+    from greenlane.kits import kit_of_project
+    from greenlane.sources.origin import origin_of
+
+    if (origin := origin_of(folder)) is None:
+        if ref:
+            raise GreenlaneError(
+                "--to is for projects from a Copier or Cookiecutter template.",
+                "A kit's version is that of the installed one, or of --kit FOLDER.",
+            )
+        yield kit_of_project(folder, kit_root)
+        return
+    from greenlane.sources.opening import opened
+
+    with opened(origin, ref=ref, trust=trust) as source:
+        yield source
 
 
 def _change(

@@ -22,10 +22,12 @@ def show_plan(plan: Plan, console: Console, *, applied: bool, branch: str = "") 
         console.paragraph(f"{console.symbol('skipped')} {plan.recovered}", hang=2)
     console.line(console.style(_title(plan), "bold"))
     if not plan.changes_anything:
-        console.paragraph("Nothing to do: the project is as the kit would have it.")
+        console.paragraph("Nothing to do: the project is as its source would have it.")
+        _show_notes(plan, console)
         return
     show_outcomes(plan.merge.outcomes, console)
     _show_answers(plan, console)
+    _show_notes(plan, console)
     if plan.news:
         console.heading("To know")
         for item in plan.news:
@@ -96,6 +98,7 @@ def plan_data(plan: Plan, *, applied: bool, branch: str = "", patch: str = "") -
         "news": [{"version": item.version, "text": item.text} for item in plan.news],
         "new_answers": dict(evolved.new) if evolved else {},
         "dropped_answers": list(evolved.dropped) if evolved else [],
+        "notes": list(plan.notes),
         "refresh": dict(plan.merge.refresh),
         "recovered": plan.recovered,
         "next": [command for command, _ in next_steps(plan)] if applied else [],
@@ -115,28 +118,34 @@ def outcome_data(outcome: Outcome) -> dict[str, str]:
 def show_status(state: Status, console: Console) -> None:
     """Version, what an update would change, and what is not as it was rendered."""
     version = state.version
+    newest = "the template's newest version" if state.source else "the installed kit"
     if state.installed != state.version:
-        version += f" {console.symbol('arrow')} {state.installed} is installed"
-    console.pairs(
-        [
+        what = f"{state.installed} is there" if state.source else f"{state.installed} is installed"
+        version += f" {console.symbol('arrow')} {what}"
+    if state.source:
+        rows = [("template", f"{state.kit} {version}"), ("from", state.source)]
+        if state.volatile:
+            rows.append(("drawn anew", f"{', '.join(state.volatile)} (the project keeps its own)"))
+    else:
+        rows = [
             ("kit", f"{state.kit} {version}"),
             ("application", state.app),
             ("parts", ", ".join(state.modules) or "none"),
-        ],
-        indent=0,
-    )
+        ]
+    console.pairs(rows, indent=0)
     if state.in_progress:
         console.heading(f"The last {state.in_progress} is not committed yet")
         for path in state.unresolved:
             console.line(f"  {console.style('conflict', 'red')}  {path}")
         console.paragraph("Commit it, or undo it: `greenlane update --abort`.", indent=2)
-    console.heading("Behind" if state.behind else "Up to date with the installed kit")
+    console.heading("Behind" if state.behind else f"Up to date with {newest}")
     if state.blocked:
         console.paragraph(f"An update needs something first: {state.blocked}", indent=2)
     elif state.behind:
         counts = Counter(state.pending.values())
         told = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
-        console.paragraph(f"The installed kit renders differently: {told or 'nothing'}.", indent=2)
+        subject = newest[0].upper() + newest[1:]
+        console.paragraph(f"{subject} renders differently: {told or 'nothing'}.", indent=2)
         console.command("greenlane update --dry-run")
     title = f"Drifted since {state.version}: {len(state.drift)} of {state.files} files"
     console.heading(title if state.drift else f"As rendered by {state.version}")
@@ -153,6 +162,8 @@ def status_data(state: Status) -> dict[str, Any]:
         "installed": state.installed,
         "app": state.app,
         "modules": list(state.modules),
+        "source": state.source,
+        "volatile": list(state.volatile),
         "behind": state.behind,
         "drifted": state.drifted,
         "files": state.files,
@@ -164,6 +175,11 @@ def status_data(state: Status) -> dict[str, Any]:
         "in_progress": state.in_progress,
         "unresolved": list(state.unresolved),
     }
+
+
+def _show_notes(plan: Plan, console: Console) -> None:
+    for note in plan.notes:
+        console.paragraph(f"{console.symbol('skipped')} {note}", hang=2)
 
 
 def _title(plan: Plan) -> str:

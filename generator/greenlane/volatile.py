@@ -6,8 +6,8 @@ Found by rendering the old version once more: what differs from the stored basel
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from greenlane.sides import Link, Side, is_binary
-from greenlane.tree import File
+from greenlane.sides import Side, is_binary
+from greenlane.tree import File, Link
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,14 @@ class Script:
         return answer
 
     def text(
-        self, message: str, default: str, *, note: str, check: Callable[[str], str], back: bool
+        self,
+        message: str,
+        default: str,
+        *,
+        note: str,
+        check: Callable[[str], str],
+        back: bool,
+        secret: bool = False,
     ) -> str:
         answer = self._next(message, default, back)
         while problem := check(answer):

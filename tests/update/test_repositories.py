@@ -13,6 +13,7 @@ import pytest
 from greenlane import update as recipes
 from greenlane.errors import GreenlaneError
 from greenlane.kit import Kit
+from greenlane.location import find_project
 from owner import KIT, NUMBERED, Project
 
 MAIN = "base/files/app/main.py"
@@ -306,7 +307,7 @@ def test_a_project_of_another_kit(created: Project) -> None:
 
 def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(GreenlaneError, match="not in a greenlane project") as caught:
-        recipes.find_project(tmp_path)
+        find_project(tmp_path)
     assert "adopt" in caught.value.hint
 
 
