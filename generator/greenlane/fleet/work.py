@@ -40,8 +40,6 @@ def kit_and_digest(root: str) -> tuple[Kit, str]:
     kit = chosen_kit(Path(root) if root else None)
     head = replace(kit, root=Path(), parts={}, extends=None)  # without the paths of this machine
     digest = hashlib.sha256(f"{__version__}\n{head!r}".encode())
-        f"{__version__}\n{replace(kit, root=Path(), parts={}, extends=None)!r}".encode()
-    )
     for part in kit.parts.values():
         digest.update(repr(replace(part, files={}, slots={})).encode())
         for path, source in sorted([*part.files.items(), *part.slots.items()]):
