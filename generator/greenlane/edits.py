@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenlane.git import run_git
-from greenlane.tree import Tree
+from greenlane.sources.protocol import Files
 
 _AUTHOR = {"user.name": "A user", "user.email": "user@example.com", "commit.gpgSign": "false"}
 _SECTION = "\n## Ours\n\nRun it on Mondays.\n"
@@ -30,7 +30,7 @@ class Edits:
         return {*self.texts, *self.gone}
 
 
-def edit(project: Path, rendered: Tree) -> Edits:
+def edit(project: Path, rendered: Files) -> Edits:
     """Edit, add, delete and rename files of a project that was just created, and commit."""
     texts = dict(_ADDED)
     gone = []

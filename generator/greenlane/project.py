@@ -35,17 +35,17 @@ def create(kit: Kit, answers: Answers, dest: Path, *, commit: bool = True) -> Cr
 
     check_free(Path(os.path.abspath(dest)))  # noqa: PTH100 - resolve() would follow a link at dest
     tree = with_record(render(kit, answers), kit, answers)
-    return write_repository(
-        tree, dest, f"Create the project with {kit.name} {kit.edition}", commit=commit
-    )
+    message = f"Create the project with {kit.name} {kit.edition}"
+    return write_repository(tree, dest, message, commit=commit)
 
 
 def write_repository(
     tree: "Tree", dest: Path, message: str, *, tracked: "Tree | None" = None, commit: bool = True
 ) -> Created:
-    """Write `tree` into the new folder `dest` as a repository with one commit, or `tracked` of it.
+    """Write `tree` into the new folder `dest` as a repository with one commit.
 
-    All or nothing, and `skipped`, as `create` says.
+    Only `tracked` of it is committed, if that is given. All or nothing, and `skipped`, as `create`
+    says.
     """
     dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a link at dest
     replaces_cwd = dest == Path.cwd()

@@ -52,12 +52,13 @@ def read_record(read: Callable[[str], bytes | None]) -> Record:
     section = _project(read(PROJECT))
     if is_foreign(section):
         origin = origin_from(section)
-        name, version = origin.name, origin.version
-        files = _lock(read(LOCK), {"name": name, "version": version}, foreign=True)
-        return Record(name, version, {name: version}, AnswersFile(), files, origin)
+        release = {"name": origin.name, "version": origin.version}
+        files = _lock(read(LOCK), release, foreign=True)
+        releases = {origin.name: origin.version}
+        return Record(origin.name, origin.version, releases, AnswersFile(), files, origin)
     answers = _answers(section)
-    kit, version = answers.kit or "", answers.version or ""
     extends = {"extends": answers.extends} if answers.extends else {}
+    kit, version = answers.kit or "", answers.version or ""
     files = _lock(read(LOCK), {"name": kit, "version": version, **extends})
     return Record(kit, version, _releases(answers), answers, files)
 

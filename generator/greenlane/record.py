@@ -21,8 +21,7 @@ def with_record(tree: Tree, kit: Kit, answers: Answers) -> Tree:
     """The pristine `tree` with the three files that remember how it came about."""
     owners = kit.owners(answers.app, answers.modules)
     project = _project(kit, answers)
-    release = {"name": kit.name, "version": kit.version, **_extended(kit)}
-    record = record_files(tree, project, release, owners)
+    record = record_files(tree, project, _release(kit), owners)
     return Tree({**tree, **record})
 
 
@@ -31,7 +30,7 @@ def record_files(
 ) -> dict[str, File]:
     """The three files: `project` as it is, the lock and the archive of `tree`.
 
-    `release` has the name and version of the source, `owners` the part that each path is from.
+    `release` has name and version of the source, `owners` tell the part that each path is from.
     """
     lock = _lock(tree, release, owners)
     return {PROJECT: File(project), LOCK: File(lock), BASELINE: File(baseline(tree))}
@@ -45,6 +44,10 @@ def _project(kit: Kit, answers: Answers) -> bytes:
         head={"kit": kit.name, "version": kit.version, **_extended(kit)},
     )
     return f"# The answers that this repository was made from; updates go by them.\n{text}".encode()
+
+
+def _release(kit: Kit) -> dict[str, str]:
+    return {"name": kit.name, "version": kit.version, **_extended(kit)}
 
 
 def _extended(kit: Kit) -> dict[str, str]:

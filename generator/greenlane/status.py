@@ -74,7 +74,7 @@ def status(folder: Path, source: Source | Kit, *, at: str = "HEAD") -> Status:
         drift = _drift(record, repository, objects, source)
         pending: Mapping[str, str] = {}
         volatile: tuple[str, ...] = ()
-        blocked, news, installed = "", 0, source.version or record.version
+        blocked, news, installed = "", 0, source.version or edition_of(record.releases)
         try:
             new = source.render(record, Change())
             files = new.files

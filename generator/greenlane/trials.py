@@ -142,8 +142,9 @@ def _updated(earlier: Kit, kit: Kit, preset: str, project: Path) -> tuple[list[s
         with update(project, kit) as plan:
             plan.apply()
             conflicts = sorted({stage.path for stage in plan.merge.stages})
-            evolved = plan.evolved
-            pristine = render(kit, evolved.answers) if isinstance(evolved, Evolved) else {}
+            pristine = (
+                render(kit, plan.evolved.answers) if isinstance(plan.evolved, Evolved) else {}
+            )
         lost = list(missing(project, edits))
         differing = list(_differing(project, pristine, {*edits.touched, *conflicts}))
     except GreenlaneError as error:

@@ -127,7 +127,10 @@ class Plan:
 def update(
     folder: Path, source: Source | Kit, *, sets: Iterable[str] = (), at: str = "HEAD"
 ) -> Iterator[Plan]:
-    """Bring the project to the source's version. From a commit `at` it can only be committed."""
+    """Bring the project to the source's version.
+
+    One made from a commit `at` can only be committed.
+    """
     with _evolution(folder, source, "update", Change(sets=tuple(sets)), at=at) as plan:
         yield plan
 

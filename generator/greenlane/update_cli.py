@@ -314,6 +314,8 @@ def _source(
                 "--to is for projects from a Copier or Cookiecutter template.",
                 "A kit's version is that of the installed one, or of --kit FOLDER.",
             )
+        from greenlane.kits import kit_of_project
+
         yield kit_of_project(folder, kit_root)
         return
     from greenlane.sources.opening import opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,15 @@ class Cookiecutter:
             if not {"template", "templates"} & values.keys():
                 break
             folder = _inside(root, Path(prompt.choose_nested_template(context, str(folder))))
+        if self._trusted:
+            sys.path.append(str(folder))  # where Cookiecutter looks for extensions, too
         context["_cookiecutter"] = {k: v for k, v in values.items() if k[:1] != "_"}
         if values:
             values.update(prompt.prompt_for_config(context, no_input=False))
+        # Hooks may look for files there; without them the same is rendered on every machine.
         values["_template"] = job["source"]
-        values["_output_dir"] = job["out"]
-        values["_repo_dir"] = str(folder)
+        values["_output_dir"] = job["out"] if self._trusted else "."
+        values["_repo_dir"] = str(folder) if self._trusted else job["source"]
         values["_checkout"] = job["ref"] or None
         return folder, context
 

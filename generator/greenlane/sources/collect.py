@@ -14,10 +14,11 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def collected(folder: Path, *, own_git: bool) -> Tree:
+def collected(folder: Path, *, trusted: bool) -> Tree:
     """The files below `folder`. Raises GreenlaneError for what must not be in a project.
 
-    With `own_git` a repository that the template's code made there is left out.
+    Trusted code may make a repository there, which is left out, and install as much as it likes,
+    with links to the interpreter.
     """
     files: dict[str, File | Link] = {}
     root = os.path.realpath(folder)
@@ -25,7 +26,7 @@ def collected(folder: Path, *, own_git: bool) -> Tree:
         descriptor = os.open(folder, _FOLDER)
     except OSError as error:
         raise GreenlaneError(f"The template wrote nothing: {error.strerror}.", "") from None
-    _collect(descriptor, "", root, files, [0], skip={".git"} if own_git else set())
+    _collect(descriptor, "", None if trusted else root, files, [0])
     if not files:
         raise GreenlaneError("The template wrote no files.", "Is it the right template?")
     return Tree(files, path_danger)
@@ -54,27 +55,27 @@ def too_much(count: int, size: int) -> str:
 def _collect(
     descriptor: int,
     prefix: str,
-    root: str,
+    root: str | None,
     files: dict[str, File | Link],
     size: list[int],
-    skip: set[str],
 ) -> None:
+    """Add what is in the open folder; `root` is what links must not lead out of, if anything."""
     try:
         for name in sorted(os.listdir(descriptor)):
-            if name in skip:
-                continue
             path = prefix + name
+            if path == ".git" and root is None:
+                continue
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
                 if problem := path_danger(path):
                     raise _refused(path, problem)
                 below = os.open(name, _FOLDER, dir_fd=descriptor)
-                _collect(below, f"{path}/", root, files, size, set())
+                _collect(below, f"{path}/", root, files, size)
             elif stat.S_ISLNK(status.st_mode):
                 files[path] = _link(os.readlink(name, dir_fd=descriptor), path, root)
             elif stat.S_ISREG(status.st_mode):
                 size[0] += status.st_size
-                if problem := too_much(len(files) + 1, size[0]):
+                if root and (problem := too_much(len(files) + 1, size[0])):
                     raise GreenlaneError(f"The template writes {problem}.", "Nothing was written.")
                 files[path] = _file(name, descriptor, status.st_mode)
             else:
@@ -88,10 +89,11 @@ def _file(name: str, inside: int, mode: int) -> File:
         return File(file.read(), EXECUTABLE if mode & 0o100 else REGULAR)
 
 
-def _link(target: str, path: str, root: str) -> Link:
-    real = os.path.realpath(Path(root, path).parent / target)
-    if target.startswith("/") or (real != root and not real.startswith(root + os.sep)):
-        raise _refused(path, f"is a symbolic link to {target!r}, out of the project")
+def _link(target: str, path: str, root: str | None) -> Link:
+    if root is not None:
+        real = os.path.realpath(Path(root, path).parent / target)
+        if target.startswith("/") or (real != root and not real.startswith(root + os.sep)):
+            raise _refused(path, f"is a symbolic link to {target!r}, out of the project")
     try:
         return Link(target.encode())
     except UnicodeEncodeError:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from greenlane.errors import GreenlaneError
 from greenlane.evolution import answers_again, check_kit, evolve, moves_since, news_since
 from greenlane.kit import Kit
 from greenlane.reading import Record
@@ -22,6 +23,11 @@ class KitSource:
         return self.kit.edition
 
     def check(self, record: Record) -> None:
+        if record.origin is not None:
+            raise GreenlaneError(
+                f"The project was made from the template {record.origin.source}, not from a kit.",
+                "Go into its folder and run `greenlane update` there.",
+            )
         check_kit(self.kit, record)
 
     def render(self, record: Record, change: Change) -> Rendering:

@@ -69,13 +69,8 @@ def new(
             return _dry_run(console, tree, dest, command, told)
         check_free(dest)
         whole = Tree({**rendered.tree, **tree}, lambda _: "")
-        created = write_repository(
-            whole,
-            dest,
-            f"Create the project with {source.name} {version.name}",
-            tracked=tree,
-            commit=commit,
-        )
+        message = f"Create the project with {source.name} {version.name}"
+        created = write_repository(whole, dest, message, tracked=tree, commit=commit)
         if console.as_json:
             console.document(_data(created, kind, address.text, version, rendered, command, told))
         else:

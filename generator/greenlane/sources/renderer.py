@@ -157,7 +157,7 @@ class Renderer:
                 f"The template writes outside its project: {', '.join(strays) or made!r}.",
                 "Nothing was written. Are there slashes in a name?",
             )
-        tree = collected(out / made, own_git=self.trusted)
+        tree = collected(out / made, trusted=self.trusted)
         return Rendered(
             tree=tree,
             made=made or out.name,
