@@ -83,14 +83,18 @@ def files_of(folder: Path, *without: str) -> dict[str, tuple[str, bytes]]:
 class Person:
     def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
+        self.commits = True
         self._capfd = capfd
 
     def run(self, *arguments: object, inside: str = "") -> tuple[int, str, str]:
         """Exit status, stdout and stderr of a command."""
+        words = [str(argument) for argument in arguments]
+        if words[0] == "new" and self.commits:
+            words.append("--git")
         before = Path.cwd()
         os.chdir(self.folder / inside)
         try:
-            status = run(cli, [str(argument) for argument in arguments])
+            status = run(cli, words)
         finally:
             os.chdir(before)
         told = self._capfd.readouterr()

@@ -63,8 +63,9 @@ Examples:
 @answers_options
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: take the defaults.")
 @click.option("--dry-run", is_flag=True, help="Show the tree and write nothing.")
-@click.option("--no-git", is_flag=True, envvar="GREENLANE_NO_GIT",
-              help="Make no git repository and no first commit.")  # fmt: skip
+@click.option("--git/--no-git", default=None,
+              help="Make a git repository with a first commit; the default, but with --from: what "
+                   "its template leaves to do belongs into that commit.")  # fmt: skip
 @click.option("--setup", "set_up", is_flag=True, help="Also install, set up and run the gates.")
 @kit_option
 @common
@@ -73,7 +74,7 @@ def new(
     dest: Path | None,
     yes: bool,
     dry_run: bool,
-    no_git: bool,
+    git: bool | None,
     set_up: bool,
     kit_root: Path | None,
     source: str | None,
@@ -99,12 +100,13 @@ def new(
             given,
             ask=ask,
             dry_run=dry_run,
-            commit=not no_git,
+            commit=bool(git),
         )
 
+    commit = git is not False
     kit = chosen_kit(kit_root)
     again = ["--kit", str(kit_root)] if kit_root else []
-    again += ["--no-git"] if no_git else []
+    again += [] if commit else ["--no-git"]
     if not ask:
         answers = _resolve(kit, dest, **given)
     else:
@@ -112,14 +114,14 @@ def new(
         from greenlane.wizard import ask as ask_all
 
         action = "Show the tree" if dry_run else "Write it"
-        doing = "" if dry_run else what_it_does(commit=not no_git, set_up=set_up)
+        doing = "" if dry_run else what_it_does(commit=commit, set_up=set_up)
         answers = ask_all(kit, console, dest, action=action, doing=doing)
     dest = Path(
         dest or str(answers.values["project_name"])
     ).absolute()  # a link at DEST stays a link
     if dry_run:
         return _dry_run(console, kit, answers, dest, again)
-    return _create(console, kit, answers, dest, again, commit=not no_git, set_up=set_up)
+    return _create(console, kit, answers, dest, again, commit=commit, set_up=set_up)
 
 
 @cli.command(

@@ -240,7 +240,7 @@ def adopt(folder: Path, kit: Kit, answers: Answers) -> Iterator[Plan]:
         theirs = with_record(render(kit, answers), kit, answers)
         return _as_if_edited(theirs, repository), theirs
 
-    with adopted(folder, f"{kit.name} {kit.version}", kit.version, sides) as plan:
+    with adopted(folder, f"{kit.name} {kit.edition}", kit.edition, sides) as plan:
         yield plan
 
 

@@ -305,6 +305,7 @@ def _source(
     folder: Path, kit_root: Path | None, *, ref: str = "", trust: bool = False
 ) -> Iterator[Source | Kit]:
     """What the project was made from: the kit, or a template."""
+    from greenlane.kits import kit_of_project
     from greenlane.sources.origin import origin_of
 
     if (origin := origin_of(folder)) is None:

@@ -165,6 +165,16 @@ def test_a_secret_is_not_recorded_and_not_lost(person: Person, library: Path) ->
     assert (person.folder / "app/token.txt").read_text() == "token hush\n"
 
 
+def test_the_first_commit_is_left_to_the_person(person: Person, library: Path) -> None:
+    person.commits = False
+    told = person.ok("new", "app", "--from", library, "--yes")
+    assert "git init -b main && git add -A" in told
+    assert not (person.folder / "app/.git").exists()
+    git(person.folder / "app", "init", "-q")
+    person.commit("app")
+    assert person.document("update", inside="app")["changed"] is False
+
+
 def test_ignored_files_are_written_and_not_committed(person: Person, templates: Templates) -> None:
     root = templates.make(
         "lib",
@@ -247,7 +257,8 @@ def test_a_project_of_copier_is_adopted(person: Person, templates: Templates, na
 
 def test_a_project_of_cruft_is_adopted(person: Person, templates: Templates) -> None:
     root = templates.make("lib", COOKIECUTTER, "1.0.0")
-    person.ok("new", "app", "--from", root, "--set", "name=Shop", "--no-git", "--yes")
+    person.commits = False
+    person.ok("new", "app", "--from", root, "--set", "name=Shop", "--yes")
     app = person.folder / "app"
     commit = git(root, "rev-parse", "HEAD").strip()
     for path in (app / ".greenlane").iterdir():

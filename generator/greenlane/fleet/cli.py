@@ -157,7 +157,8 @@ def _run(
     from greenlane.fleet import pool, work
     from greenlane.fleet.report import progress
 
-    root = str(kit_root.absolute()) if kit_root else ""
+    # A worker may stand elsewhere; a word that is no folder names an installed kit.
+    root = str(kit_root.absolute() if kit_root.is_dir() else kit_root) if kit_root else ""
     _, digest = work.kit_and_digest(root)
     tasks = [work.task_of(target, root, digest, **options) for target in targets]
     results: dict[int, dict[str, Any]] = {}

@@ -20,7 +20,8 @@ from greenlane.fleet.remote import fetch, push
 from greenlane.fleet.targets import Target
 from greenlane.git import GitError
 from greenlane.journal import is_interrupted
-from greenlane.kit import Kit, load_kit
+from greenlane.kit import Kit
+from greenlane.kits import chosen_kit
 from greenlane.record import FOLDER
 from greenlane.repository import Repository, explained, open_repository
 from greenlane.status import status
@@ -36,8 +37,9 @@ _NOTE = "greenlane/fleet.json"
 @lru_cache(maxsize=2)
 def kit_and_digest(root: str) -> tuple[Kit, str]:
     """The kit, and one text that is the same wherever kit and greenlane are."""
-    kit = load_kit(Path(root) if root else None)
-    digest = hashlib.sha256(f"{__version__}\n{replace(kit, root=Path(), parts={})!r}".encode())
+    kit = chosen_kit(Path(root) if root else None)
+    head = replace(kit, root=Path(), parts={}, extends=None)  # without the paths of this machine
+    digest = hashlib.sha256(f"{__version__}\n{head!r}".encode())
     for part in kit.parts.values():
         digest.update(repr(replace(part, files={}, slots={})).encode())
         for path, source in sorted([*part.files.items(), *part.slots.items()]):

@@ -167,6 +167,8 @@ def _show_rest(console: Console, created: Created, command: str, told: Iterable[
     console.command(command)
     console.heading("Next")
     console.command(f"cd {shlex.quote(shown_path(created.path))}")
+    if created.commit_id is None and not created.skipped:
+        console.command("git init -b main && git add -A && git commit -m 'First commit'")
     console.command("greenlane update --dry-run")
 
 
