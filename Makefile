@@ -49,7 +49,7 @@ $(INSTALLED): pyproject.toml
 
 $(TESTABLE): $(INSTALLED)
 	@echo "Installing what the tests need into $(VENV), once ..."
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --editable '.[templates]' --group dev
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --editable '.[fleet,templates]' --group dev
 	@touch $@
 
 clean:
