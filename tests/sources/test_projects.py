@@ -175,6 +175,25 @@ def test_the_first_commit_is_left_to_the_person(person: Person, library: Path) -
     assert person.document("update", inside="app")["changed"] is False
 
 
+@pytest.mark.parametrize(
+    ("extensions", "trust", "kind"),
+    [
+        ("", [], "copier"),
+        ("_jinja_extensions: [here.py:Code]\n", [], "cookiecutter"),
+        ("_jinja_extensions: []\n", ["--trust"], "copier"),
+    ],
+)
+def test_a_template_of_both(
+    person: Person, templates: Templates, extensions: str, trust: list[str], kind: str
+) -> None:
+    root = templates.make("both", {**COPIER, **COOKIECUTTER}, "1.0.0")
+    manifest = root / "copier.yml"
+    manifest.write_text(manifest.read_text() + extensions)
+    git(root, "commit", "-q", "--allow-empty", "-am", "extensions")
+    sets = ["--set", "name=shop", "--ref", "main", *trust]
+    assert person.document("new", "app", "--from", root, *sets)["kind"] == kind
+
+
 def test_ignored_files_are_written_and_not_committed(person: Person, templates: Templates) -> None:
     root = templates.make(
         "lib",

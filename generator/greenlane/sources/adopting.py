@@ -34,7 +34,8 @@ def origin_for(
         return found
     address, ref = parse(source, asked["ref"])
     template = Template(address, ref, asked["kind"], asked["directory"])
-    kind = template.kind_of(template.version())
+    trusted = asked["trusted"] or is_trusted(address)
+    kind = template.kind_of(template.version(), trusted=trusted)
     answers = {**(found.answers if found else {}), **given(options)}
     return Origin(
         kind, address.text, "", folder.name, ref=ref, directory=template.directory, answers=answers

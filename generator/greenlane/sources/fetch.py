@@ -106,6 +106,10 @@ class Commits:
         told = self._git("ls-tree", "--name-only", "-z", tree)
         return os.fsdecode(told).split("\0")
 
+    def read(self, commit: str, path: str) -> bytes:
+        """The content of a file; nothing when there is none."""
+        return self._git("cat-file", "blob", f"{commit}:{path}", accepted=(0, 128))
+
     def _default(self, kinds: set[str]) -> str:
         head = self._resolved(self._head)
         if head is None:

@@ -45,7 +45,8 @@ def new(
     kind, directory = origin["kind"], origin["directory"]
     template = Template(address, ref, kind, directory)
     version = template.version()
-    kind = template.kind_of(version)
+    trusted = origin["trusted"] or is_trusted(address)
+    kind = template.kind_of(version, trusted=trusted)
     if kind == "kit":
         raise GreenlaneError(
             f"{address.text} is a kit of greenlane.", "Use it with --kit FOLDER in place of --from."
@@ -53,7 +54,7 @@ def new(
     answers = given(options)
     if dest is not None:
         check_free(dest.absolute())
-    with Renderer(kind, trusted=origin["trusted"] or is_trusted(address)) as renderer:
+    with Renderer(kind, trusted=trusted) as renderer:
         source = TemplateSource(template, kind, renderer)
         job = source.job(version, dest.absolute().name if dest else _PLACEHOLDER, answers)
         if ask:

@@ -1,5 +1,6 @@
 """A template of Copier or Cookiecutter as a source of projects."""
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -79,8 +80,11 @@ class Template:
     def name(self) -> str:
         return Origin(self.kind, self.address.text, "", "").name
 
-    def kind_of(self, version: Version) -> str:
-        """What it is in that version: kit, copier or cookiecutter."""
+    def kind_of(self, version: Version, *, trusted: bool = False) -> str:
+        """What it is in that version: kit, copier or cookiecutter.
+
+        Of a template that is both, it is Copier's, unless that one needs code of its own.
+        """
         if self._commits is not None:
             names = set(self._commits.names(version.commit, self.directory))
         else:
@@ -96,9 +100,25 @@ class Template:
                 f"{', '.join(sorted(names)[:8])}.",
                 "A template has a copier.yml, a cookiecutter.json or a kit.yml at its top.",
             )
+        if not trusted and {"copier", "cookiecutter"} <= {*found} and self._extends_jinja(version):
+            found.remove("copier")
+            found.append("copier")
         if others := [f"--kind {kind}" for kind in found[1:]]:
             self.notes.append(f"Taken as a template of {found[0]}; there is {', '.join(others)}.")
         return found[0]
+
+    def _extends_jinja(self, version: Version) -> bool:
+        """Whether Copier's manifest asks for extensions of Jinja, which are code."""
+        for name in ("copier.yml", "copier.yaml"):
+            if self._commits is not None:
+                text = self._commits.read(version.commit, f"{self.directory}/{name}".lstrip("/"))
+            else:
+                assert self.address.folder is not None  # noqa: S101 - there is no other case
+                file = self.address.folder / self.directory / name
+                text = file.read_bytes() if file.is_file() else b""
+            if re.search(rb"^_jinja_extensions\s*:", text, re.MULTILINE):
+                return True
+        return False
 
 
 class TemplateSource:
