@@ -89,6 +89,8 @@ def new(
     from greenlane.kits import chosen_kit
 
     ask = not (yes or any(given.values()) or console.as_json) and _at_terminal()
+    if source is not None and (Path(source) / "kit.yml").is_file():
+        source, kit_root = None, Path(source)  # a kit is a source, too
     if source is not None:
         from greenlane.sources.new import new as new_from
 

@@ -29,6 +29,12 @@ def test_without_a_terminal_nothing_is_asked(greenlane: Greenlane, small_kit: Pa
     assert (greenlane.folder / "my-app").is_dir()
 
 
+def test_a_kit_is_a_source_too(greenlane: Greenlane, small_kit: Path) -> None:
+    data = greenlane.document("new", "shop", "--from", small_kit)
+    assert data["commit"] is not None
+    assert "--kit" in data["command"]
+
+
 def test_no_git_makes_no_repository(greenlane: Greenlane, small_kit: Path) -> None:
     data = greenlane.document("new", "shop", "--kit", small_kit, "--no-git")
     assert data["commit"] is None

@@ -49,7 +49,8 @@ def new(
     kind = template.kind_of(version, trusted=trusted)
     if kind == "kit":
         raise GreenlaneError(
-            f"{address.text} is a kit of greenlane.", "Use it with --kit FOLDER in place of --from."
+            f"{address.text} is a kit of greenlane.",
+            "Clone it; `--from FOLDER` or `--kit FOLDER` then takes it.",
         )
     answers = given(options)
     if dest is not None:
