@@ -17,6 +17,7 @@ __all__ = [
     "default_of",
     "equivalent_command",
     "is_asked",
+    "pairs",
     "resolve",
     "to_yaml",
 ]
@@ -72,7 +73,7 @@ def resolve(
             f'{file} holds answers for the kit "{answers_file.kit}", this one is "{kit.name}".',
             "Choose the kit that they were made for.",
         )
-    options = _options(sets)
+    options = pairs(sets)
     with_parts, without_parts = list(with_parts), list(without_parts)
     app = _app(kit, options, answers_file, chosen_preset)
     modules = _modules(kit, app, options, answers_file, chosen_preset, with_parts, without_parts)
@@ -105,16 +106,17 @@ def _preset(kit: Kit, name: str) -> Preset:
     return kit.presets[name]
 
 
-def _options(sets: Iterable[str]) -> dict[str, str]:
-    options = {}
+def pairs(sets: Iterable[str]) -> dict[str, str]:
+    """`key=value` texts as a mapping."""
+    found = {}
     for item in sets:
         key, equals, value = item.partition("=")
         if not equals or not key.strip():
             raise GreenlaneError(
                 f'--set "{item}" is not of the form key=value.', "Write --set license=MIT."
             )
-        options[key.strip()] = value
-    return options
+        found[key.strip()] = value
+    return found
 
 
 def _app(kit: Kit, options: Mapping[str, str], file: AnswersFile, preset: Preset | None) -> str:

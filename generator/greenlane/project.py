@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from greenlane.tree import Tree
 
 
+FIRST_COMMIT = "git init -b main && git add -A && git commit -m 'First commit'"
+
+
 @dataclass(frozen=True, slots=True)
 class Created:
     """A new repository. `skipped` are the steps that are left to the user, as instructions."""
@@ -104,6 +107,6 @@ class _FirstCommit:
         shutil.rmtree(folder / ".git", ignore_errors=True)
         self.commit_id = None
         self.skipped.append(
-            f"No first commit was made ({reason}). Make it: `cd {shlex.quote(str(self.dest))} && "
-            "git init -b main && git add -A && git commit -m 'First commit'`."
+            f"No first commit was made ({reason}). Make it: "
+            f"`cd {shlex.quote(str(self.dest))} && {FIRST_COMMIT}`."
         )

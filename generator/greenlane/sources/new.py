@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from greenlane.answers import pairs
 from greenlane.console import Console
 from greenlane.disk import check_free
 from greenlane.errors import GreenlaneError
-from greenlane.project import Created, write_repository
+from greenlane.project import FIRST_COMMIT, Created, write_repository
 from greenlane.report import show_created, show_dry_run, shown_path
 from greenlane.sources.address import is_trusted, parse
 from greenlane.sources.fetch import Version
 from greenlane.sources.renderer import Job, Rendered, Renderer
-from greenlane.sources.template import Template, TemplateSource, check_known, notes, pairs
+from greenlane.sources.template import Template, TemplateSource, check_known, notes
 from greenlane.tree import Tree
 
 _PLACEHOLDER = "project"
@@ -170,7 +171,7 @@ def _show_rest(console: Console, created: Created, command: str, told: Iterable[
     console.heading("Next")
     console.command(f"cd {shlex.quote(shown_path(created.path))}")
     if created.commit_id is None and not created.skipped:
-        console.command("git init -b main && git add -A && git commit -m 'First commit'")
+        console.command(FIRST_COMMIT)
     console.command("greenlane update --dry-run")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from greenlane.answers import pairs
 from greenlane.errors import GreenlaneError, did_you_mean
 from greenlane.evolution import Carried
 from greenlane.location import FOLDER, PROJECT
@@ -272,19 +273,6 @@ def notes(rendered: Rendered) -> Iterator[str]:
         yield f"The template has {rendered.migrations} migrations for Copier; they are not run."
     if rendered.secret:
         yield f"Not recorded, because secret: {', '.join(rendered.secret)}."
-
-
-def pairs(sets: Iterable[str]) -> dict[str, str]:
-    """`key=value` texts as a mapping."""
-    found = {}
-    for item in sets:
-        key, equals, value = item.partition("=")
-        if not equals or not key.strip():
-            raise GreenlaneError(
-                f'--set "{item}" is not of the form key=value.', "Write --set license=MIT."
-            )
-        found[key.strip()] = value
-    return found
 
 
 def check_known(sets: Iterable[str], rendered: Rendered) -> None:
