@@ -3,6 +3,8 @@ package policies.terraform
 
 import rego.v1
 
+import data.policies.terms
+
 anywhere := {"0.0.0.0/0", "::/0"}
 
 # What the load balancer answers on; anything that has this tag may be reached from anywhere.
@@ -39,12 +41,12 @@ planned contains {"address": change.address, "type": change.type, "after": chang
 	is_object(change.change.after)
 }
 
-deny contains finding("public-database", resource.address, "can be reached from the internet", "Set publicly_accessible = false.") if {
+deny contains terms.finding("terraform.public-database", resource.address, "can be reached from the internet", "Set publicly_accessible = false.") if {
 	some resource in planned
 	object.get(resource.after, "publicly_accessible", false) == true
 }
 
-deny contains finding("public-database", resource.address, "has a public address", "Set ip_configuration.ipv4_enabled = false, and reach it by the private network.") if {
+deny contains terms.finding("terraform.public-database", resource.address, "has a public address", "Set ip_configuration.ipv4_enabled = false, and reach it by the private network.") if {
 	some resource in planned
 	resource.type == "google_sql_database_instance"
 	some settings in resource.after.settings
@@ -52,19 +54,19 @@ deny contains finding("public-database", resource.address, "has a public address
 	object.get(network, "ipv4_enabled", true) == true
 }
 
-deny contains finding("encryption", resource.address, concat(" ", ["has not set", setting]), "Set it to true.") if {
+deny contains terms.finding("terraform.encryption", resource.address, concat(" ", ["has not set", setting]), "Set it to true.") if {
 	some resource in planned
 	some setting in encrypted[resource.type]
 	not resource.after[setting] in {true, "true"}
 }
 
-deny contains finding("encryption", resource.address, "speaks without encryption", `Set transit_encryption_mode = "SERVER_AUTHENTICATION".`) if {
+deny contains terms.finding("terraform.encryption", resource.address, "speaks without encryption", `Set transit_encryption_mode = "SERVER_AUTHENTICATION".`) if {
 	some resource in planned
 	resource.type == "google_redis_instance"
 	object.get(resource.after, "transit_encryption_mode", "") != "SERVER_AUTHENTICATION"
 }
 
-deny contains finding("encryption", resource.address, "lets the database be spoken to without TLS", `Set ip_configuration.ssl_mode = "ENCRYPTED_ONLY", or stricter.`) if {
+deny contains terms.finding("terraform.encryption", resource.address, "lets the database be spoken to without TLS", `Set ip_configuration.ssl_mode = "ENCRYPTED_ONLY", or stricter.`) if {
 	some resource in planned
 	resource.type == "google_sql_database_instance"
 	some settings in resource.after.settings
@@ -72,14 +74,14 @@ deny contains finding("encryption", resource.address, "lets the database be spok
 	not object.get(network, "ssl_mode", "") in {"ENCRYPTED_ONLY", "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"}
 }
 
-deny contains finding("public-bucket", resource.address, concat(" ", ["has not set", setting]), "Set it to true.") if {
+deny contains terms.finding("terraform.public-bucket", resource.address, concat(" ", ["has not set", setting]), "Set it to true.") if {
 	some resource in planned
 	resource.type == "aws_s3_bucket_public_access_block"
 	some setting in ["block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"]
 	object.get(resource.after, setting, false) != true
 }
 
-deny contains finding("public-bucket", resource.address, "has no public access block", "Add an aws_s3_bucket_public_access_block for it.") if {
+deny contains terms.finding("terraform.public-bucket", resource.address, "has no public access block", "Add an aws_s3_bucket_public_access_block for it.") if {
 	some resource in planned
 	resource.type == "aws_s3_bucket"
 	blocks := [block | some block in planned; block.type == "aws_s3_bucket_public_access_block"]
@@ -87,7 +89,7 @@ deny contains finding("public-bucket", resource.address, "has no public access b
 	count(blocks) < count(buckets)
 }
 
-deny contains finding("public-bucket", resource.address, "may be opened to everyone", `Set public_access_prevention = "enforced".`) if {
+deny contains terms.finding("terraform.public-bucket", resource.address, "may be opened to everyone", `Set public_access_prevention = "enforced".`) if {
 	some resource in planned
 	resource.type == "google_storage_bucket"
 	object.get(resource.after, "public_access_prevention", "") != "enforced"
@@ -155,7 +157,7 @@ tagged_public(resource) if {
 
 tagged_public(resource) if public_tag in as_list(object.get(resource.after, "target_tags", []))
 
-deny contains finding("open-network", rule.resource.address, "lets the whole internet in", "Allow a security group or your own networks; only what is tagged load-balancer may be open, on ports 80 and 443.") if {
+deny contains terms.finding("terraform.open-network", rule.resource.address, "lets the whole internet in", "Allow a security group or your own networks; only what is tagged load-balancer may be open, on ports 80 and 443.") if {
 	some rule in rules
 	rule.way == "ingress"
 	count(rule.ranges & anywhere) > 0
@@ -167,7 +169,7 @@ open_for_web(rule) if {
 	tagged_public(rule.resource)
 }
 
-deny contains finding("open-network", rule.resource.address, "may call any port of the whole internet", "Allow port 443 only, and the database and cache by their security groups.") if {
+deny contains terms.finding("terraform.open-network", rule.resource.address, "may call any port of the whole internet", "Allow port 443 only, and the database and cache by their security groups.") if {
 	some rule in rules
 	rule.way == "egress"
 	count(rule.ranges & anywhere) > 0
@@ -181,30 +183,26 @@ statements contains {"address": resource.address, "part": part, "statement": sta
 	is_string(resource.after[part])
 	json.is_valid(resource.after[part])
 	document := json.unmarshal(resource.after[part])
-	some statement in many(object.get(document, "Statement", []))
+	some statement in terms.many(object.get(document, "Statement", []))
 	statement.Effect == "Allow"
 }
 
-many(value) := value if is_array(value)
-
-many(value) := [value] if not is_array(value)
-
-deny contains finding("iam-wildcard", found.address, concat(" ", ["allows the actions", action]), "List the actions that are called.") if {
+deny contains terms.finding("terraform.iam-wildcard", found.address, concat(" ", ["allows the actions", action]), "List the actions that are called.") if {
 	some found in statements
-	some action in many(object.get(found.statement, "Action", []))
+	some action in terms.many(object.get(found.statement, "Action", []))
 	regex.match(`^(\*|[a-zA-Z0-9-]+:\*)$`, action)
 }
 
-deny contains finding("iam-wildcard", found.address, "allows its actions on every resource", "Name the resources by ARN.") if {
+deny contains terms.finding("terraform.iam-wildcard", found.address, "allows its actions on every resource", "Name the resources by ARN.") if {
 	some found in statements
 	found.part != "assume_role_policy"
-	"*" in many(object.get(found.statement, "Resource", []))
-	some action in many(object.get(found.statement, "Action", []))
+	"*" in terms.many(object.get(found.statement, "Resource", []))
+	some action in terms.many(object.get(found.statement, "Action", []))
 	not lower(action) in without_resource
 	object.get(found.statement, "Condition", {}) == {}
 }
 
-deny contains finding("iam-anyone", found.address, "may be used by anyone", "Name who may, under Principal.") if {
+deny contains terms.finding("terraform.iam-anyone", found.address, "may be used by anyone", "Name who may, under Principal.") if {
 	some found in statements
 	everyone(object.get(found.statement, "Principal", ""))
 	object.get(found.statement, "Condition", {}) == {}
@@ -212,12 +210,12 @@ deny contains finding("iam-anyone", found.address, "may be used by anyone", "Nam
 
 everyone("*")
 
-everyone(principal) if "*" in many(object.get(principal, "AWS", []))
+everyone(principal) if "*" in terms.many(object.get(principal, "AWS", []))
 
-deny contains finding("iam-anyone", found.address, "may be taken by the pipelines of other repositories", "Give the condition on the claim sub as repo:OWNER/NAME:..., without a wildcard before the name ends.") if {
+deny contains terms.finding("terraform.iam-anyone", found.address, "may be taken by the pipelines of other repositories", "Give the condition on the claim sub as repo:OWNER/NAME:..., without a wildcard before the name ends.") if {
 	some found in statements
 	found.part == "assume_role_policy"
-	"sts:AssumeRoleWithWebIdentity" in many(found.statement.Action)
+	"sts:AssumeRoleWithWebIdentity" in terms.many(found.statement.Action)
 	not bound_to_repository(found.statement)
 }
 
@@ -225,24 +223,24 @@ bound_to_repository(statement) if {
 	some _, conditions in statement.Condition
 	some claim, subjects in conditions
 	endswith(claim, ":sub")
-	every subject in many(subjects) {
+	every subject in terms.many(subjects) {
 		regex.match(`^(repo:[^*:/]+/[^*:]+:.+|project_path:[^*:]+:.+|system:serviceaccount:[^*]+)$`, subject)
 	}
 }
 
-deny contains finding("iam-wildcard", resource.address, concat(" ", ["grants", resource.after.role]), "Grant the narrow roles that are needed.") if {
+deny contains terms.finding("terraform.iam-wildcard", resource.address, concat(" ", ["grants", resource.after.role]), "Grant the narrow roles that are needed.") if {
 	some resource in planned
 	startswith(resource.type, "google_")
 	object.get(resource.after, "role", "") in {"roles/editor", "roles/owner"}
 }
 
-deny contains finding("iam-wildcard", resource.address, "attaches the rights of an administrator", "Attach a policy with the actions that are called.") if {
+deny contains terms.finding("terraform.iam-wildcard", resource.address, "attaches the rights of an administrator", "Attach a policy with the actions that are called.") if {
 	some resource in planned
 	regex.match(`policy/(AdministratorAccess|PowerUserAccess)$`, object.get(resource.after, "policy_arn", ""))
 }
 
 # A Cloud Run service authenticates its callers itself, so that everyone may invoke it.
-deny contains finding("iam-anyone", resource.address, "is granted to everyone", "Name the accounts that need it.") if {
+deny contains terms.finding("terraform.iam-anyone", resource.address, "is granted to everyone", "Name the accounts that need it.") if {
 	some resource in planned
 	startswith(resource.type, "google_")
 	single := object.get(resource.after, "member", "")
@@ -264,7 +262,7 @@ places contains {"address": concat(".", ["variable", name]), "region": lower(var
 	is_string(variable.value)
 }
 
-deny contains finding("region", place.address, concat(" ", ["is in", place.region, "which is not allowed"]), "Choose a region of infrastructure.regions in policies/data.yaml, or add it there.") if {
+deny contains terms.finding("terraform.region", place.address, concat(" ", ["is in", place.region, "which is not allowed"]), "Choose a region of infrastructure.regions in policies/data.yaml, or add it there.") if {
 	some place in places
 	not allowed_region(place.region)
 }
@@ -272,10 +270,4 @@ deny contains finding("region", place.address, concat(" ", ["is in", place.regio
 allowed_region(region) if {
 	some pattern in data.infrastructure.regions
 	glob.match(pattern, [], region)
-}
-
-finding(id, path, what, mend) := {
-	"id": concat(".", ["terraform", id]),
-	"path": path,
-	"msg": concat(" ", [path, concat(". ", [what, mend])]),
 }
