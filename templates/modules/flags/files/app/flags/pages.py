@@ -12,7 +12,7 @@ from app.core.principal import PrincipalDep
 from app.core.problems import AppError, ConfigurationError
 from app.flags import document
 from app.flags.catalogue import FLAGS, RELEASE
-from app.flags.changes import change, changes
+from app.flags.changes import change, changes, flag_of
 from app.flags.releases import require_usable
 from app.flags.settings import FlagsSettings
 
@@ -33,6 +33,7 @@ async def flags_page(session: ReaderDep, principal: PrincipalDep) -> HTMLRespons
         "flags.html",
         flags=[(FLAGS[name], definition) for name, definition in sorted(definitions.items())],
         changes=await changes(session, None, 20),
+        flag_of=flag_of,
         summary=document.summary,
     )
 
@@ -55,7 +56,7 @@ async def pin(
             path,
             name,
             lambda definition: document.pinned(definition, variant),
-            by=principal.subject,
+            principal=principal,
             reason=reason,
         )
     except ConfigurationError as error:
