@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Request, Security
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.core.db import ReaderDep
 from app.core.pages import Pages, same_origin
-from app.core.principal import PrincipalDep
+from app.core.principal import Principal, principal_of
 from app.core.problems import AppError, ConfigurationError
 from app.flags import document
 from app.flags.catalogue import FLAGS, RELEASE
@@ -20,10 +20,12 @@ PAGES = Pages(Path(__file__).parent)
 router = APIRouter(
     route_class=PAGES.route, include_in_schema=False, default_response_class=HTMLResponse
 )
+Reader = Annotated[Principal, Security(principal_of, scopes=["flags:read"])]
+Writer = Annotated[Principal, Security(principal_of, scopes=["flags:write"])]
 
 
 @router.get("/flags")
-async def flags_page(session: ReaderDep, principal: PrincipalDep) -> HTMLResponse:
+async def flags_page(session: ReaderDep, principal: Reader) -> HTMLResponse:
     """Every flag with its buttons, and the last changes."""
     try:
         definitions = document.read(FlagsSettings().file)["flags"]
@@ -42,7 +44,7 @@ async def flags_page(session: ReaderDep, principal: PrincipalDep) -> HTMLRespons
 async def pin(
     name: str,
     request: Request,
-    principal: PrincipalDep,
+    principal: Writer,
     variant: Annotated[str, Form(max_length=64)],
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> RedirectResponse:
