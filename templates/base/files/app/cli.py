@@ -1,6 +1,6 @@
 """The command line `app`: the core's commands, and those of each feature's `commands.py`.
 
-There, `cli` is the group named after the feature; `COMMANDS` stand beside it at the top, or instead.
+There, `cli` is the group named after the feature; `COMMANDS` stand at the top, too or instead.
 """
 
 import importlib
