@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
+from app.core import slo
 from app.core.db import Database
+from app.core.flows import Flows
 from app.core.metrics import Metrics
 from app.settings import Settings
 
@@ -25,6 +27,7 @@ class Services:
     settings: Settings
     database: Database
     metrics: Metrics
+    flows: Flows
     gateway: Gateway
     lifespans: list[Lifespan] = field(default_factory=list)
     probes: dict[str, Probe] = field(default_factory=dict)
@@ -35,7 +38,8 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url)
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
-    services = Services(settings, database, metrics, gateway)
+    flows = Flows(metrics, slo.load(settings.slo_file))
+    services = Services(settings, database, metrics, flows, gateway)
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services

@@ -14,6 +14,9 @@ from app.core.db import Database
 from app.main import create_app
 from app.settings import Settings
 
+# Where the tests begin: some of them go elsewhere.
+SLO = Path("slo.yaml").resolve()
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -44,6 +47,7 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
         database_url=f"sqlite+aiosqlite:///{path}",
         access_token=None,
         in_process_workers=False,
+        slo_file=SLO,
         log_level="ERROR",
     )
 
