@@ -8,9 +8,10 @@ from fastapi import Request, Response
 
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
-from app.core import access
+from app.core import access, slo
 from app.core.access import Access
 from app.core.db import Database
+from app.core.flows import Flows
 from app.core.metrics import Metrics
 from app.core.principal import Authenticator
 from app.core.problems import AppError
@@ -34,6 +35,7 @@ class Services:
     settings: Settings
     database: Database
     metrics: Metrics
+    flows: Flows
     gateway: Gateway
     access: Access
     lifespans: list[Lifespan] = field(default_factory=list)
@@ -47,7 +49,9 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url)
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
-    services = Services(settings, database, metrics, gateway, access.load(settings.access_file))
+    flows = Flows(metrics, slo.load(settings.slo_file))
+    table = access.load(settings.access_file)
+    services = Services(settings, database, metrics, flows, gateway, table)
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services
