@@ -8,9 +8,10 @@ from fastapi import Request, Response
 
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
-from app.core import access
+from app.core import access, limits
 from app.core.access import Access
 from app.core.db import Database
+from app.core.limits import Limits
 from app.core.metrics import Metrics
 from app.core.principal import Authenticator
 from app.core.problems import AppError
@@ -36,6 +37,7 @@ class Services:
     metrics: Metrics
     gateway: Gateway
     access: Access
+    limits: Limits
     lifespans: list[Lifespan] = field(default_factory=list)
     probes: dict[str, Probe] = field(default_factory=dict)
     authenticators: list[Authenticator] = field(default_factory=list)
@@ -47,7 +49,14 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url)
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
-    services = Services(settings, database, metrics, gateway, access.load(settings.access_file))
+    services = Services(
+        settings,
+        database,
+        metrics,
+        gateway,
+        access.load(settings.access_file),
+        Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics),
+    )
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services
