@@ -1,4 +1,4 @@
-"""What to do next with a rollout. No clock, no network, no file: what is seen goes in, an action comes out.
+"""What to do next with a rollout: what is seen goes in, an action comes out. No clock, no network.
 
 In doubt it holds: it promotes only on enough good requests, seen up to now and for as long as the
 step asks; it rolls back only when so many bad ones are no chance.
@@ -7,6 +7,7 @@ step asks; it rolls back only when so many bad ones are no chance.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from app.core.slo import SLOW_SHARE, Objectives
@@ -62,7 +63,8 @@ def decide(
         if stage.percent[progress.region] < 100:
             for reason in _slower(rollout, candidate, totals(looks, progress.baseline)):
                 return Decision("pause", reason)
-    if (left := stage.minutes * 60 - (now - looks[0].at)) > 0:
+    watched = now - _watched_since(looks, rollout.pause.metrics_older_than_s)
+    if (left := stage.minutes * 60 - watched) > 0:
         return Decision("hold", f"{math.ceil(left / 60)} minutes left at {stage}")
     following = progress.stages[progress.stage + 1 :]
     if not following or (len(following) == 1 and following[0].minutes == 0):
@@ -127,6 +129,12 @@ def _unknown(
     if looks[-1].missing:
         return f"no metrics of {', '.join(looks[-1].missing)}"
     return None
+
+
+def _watched_since(looks: Sequence[Observation], limit: float) -> float:
+    """When the looks without a gap began: what nobody saw does not count as watched."""
+    gaps = (new.at for old, new in pairwise(looks) if new.at - old.at > limit)
+    return max(gaps, default=looks[0].at)
 
 
 def _doubts(
