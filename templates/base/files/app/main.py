@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from app.core import health, metrics, pages, problems, telemetry
+from app.core import health, metrics, pages, principal, problems, telemetry
 from app.features import FEATURES, TITLE
 from app.services import Services, build_services
 from app.settings import Settings
@@ -25,6 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title=TITLE,
         lifespan=_lifespan,
         docs_url=None if settings.is_production else "/docs",
+        openapi_url=None if settings.is_production else "/openapi.json",
         redoc_url=None,
     )
     app.state.services = services
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.setup(app)
     for name in FEATURES:
         importlib.import_module(name).setup(app, services)
+    principal.require_guard(settings, services.authenticators)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)
     # Added last, so that it is outermost: every log line of a request carries its correlation id.
     app.add_middleware(telemetry.RequestContextMiddleware, tenant=settings.default_tenant)

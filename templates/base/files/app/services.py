@@ -4,24 +4,32 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from fastapi import Request, Response
+
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
-from app.core import slo
+from app.core import access, slo
+from app.core.access import Access
 from app.core.db import Database
 from app.core.flows import Flows
 from app.core.metrics import Metrics
+from app.core.principal import Authenticator
+from app.core.problems import AppError
 from app.settings import Settings
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 Probe = Callable[[], Awaitable[str | None]]
+PageAnswer = Callable[[Request, AppError], Response | None]
 
 
 @dataclass(frozen=True)
 class Services:
-    """Shared services. Features append to `lifespans` and `probes` while they are set up.
+    """Shared services. Features append to the lists and to `probes` while they are set up.
 
     A lifespan is entered when the process starts and left when it stops. A probe returns None when
-    its feature can serve, else the reason it cannot; `/readyz` shows it.
+    its feature can serve, else the reason it cannot; `/readyz` shows it. Authenticators are asked
+    in turn who is there, the access token last. A page's refusal becomes the first answer that one
+    of `page_answers` has for it (a way to sign in, for example), else a page that shows it.
     """
 
     settings: Settings
@@ -29,8 +37,11 @@ class Services:
     metrics: Metrics
     flows: Flows
     gateway: Gateway
+    access: Access
     lifespans: list[Lifespan] = field(default_factory=list)
     probes: dict[str, Probe] = field(default_factory=dict)
+    authenticators: list[Authenticator] = field(default_factory=list)
+    page_answers: list[PageAnswer] = field(default_factory=list)
 
 
 def build_services(settings: Settings) -> Services:
@@ -39,7 +50,8 @@ def build_services(settings: Settings) -> Services:
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
     flows = Flows(metrics, slo.load(settings.slo_file))
-    services = Services(settings, database, metrics, flows, gateway)
+    table = access.load(settings.access_file)
+    services = Services(settings, database, metrics, flows, gateway, table)
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Response, Security
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -14,6 +14,8 @@ from prometheus_client import (
     generate_latest,
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.principal import principal_of
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0)
 
@@ -94,6 +96,8 @@ class RedMiddleware:
 def setup(app: FastAPI, metrics: Metrics, on_answer: OnAnswer) -> None:
     app.add_middleware(RedMiddleware, metrics=metrics, on_answer=on_answer)
 
-    @app.get("/metrics", include_in_schema=False)
+    guard = Security(principal_of, scopes=["metrics:read"])
+
+    @app.get("/metrics", include_in_schema=False, dependencies=[guard])
     async def show_metrics() -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
