@@ -128,3 +128,11 @@ async def test_the_command_names_a_missing_model(
     done = CliRunner().invoke(cli, ["serve"])
     assert done.exit_code == 1
     assert "app model train" in done.output
+
+
+async def test_metrics_are_for_who_has_the_key(client: httpx2.AsyncClient) -> None:
+    await client.post("/classify", json={"text": ALL[0]})
+    shown = await client.get("/metrics")
+    assert 'http_requests_total{method="POST",route="/classify",status="200"}' in shown.text
+    refused = await client.get("/metrics", headers={"Authorization": "Bearer other"})
+    assert refused.status_code == 401
