@@ -15,6 +15,7 @@ fi
 name=$(sed -n 's/^NAME=//p' infra/vps/server.env)
 release=$(git rev-parse --short=12 HEAD)
 folder=/srv/$name/releases/$release
+incoming=/srv/$name/incoming
 
 if [ -z "${IMAGE:-}" ]; then
   IMAGE=$name:$release
@@ -26,6 +27,6 @@ trap 'rm -rf "$work"' EXIT
 cp infra/vps/* .env.example slo.yaml "$work"
 echo "$IMAGE" >"$work/image"
 # Whole or not at all: a release that is there is complete.
-tar -C "$work" -cf - . | ssh "$host" "rm -rf '$folder.partial' && mkdir -p '$folder.partial' &&
-  tar -C '$folder.partial' -xf - && rm -rf '$folder' && mv '$folder.partial' '$folder'"
+tar -C "$work" -cf - . | ssh "$host" "rm -rf '$incoming' && mkdir -p '$incoming' '/srv/$name/releases' &&
+  tar -C '$incoming' -xf - && rm -rf '$folder' && mv '$incoming' '$folder'"
 ssh "$host" "python3 '$folder/deploy.py' deploy"
