@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     problems.setup(app)
-    metrics.setup(app, services.metrics)
+    metrics.setup(app, services.metrics, services.flows.answered)
     health.setup(app, services)
     pages.setup(app)
     for name in FEATURES:

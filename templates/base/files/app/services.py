@@ -8,9 +8,10 @@ from fastapi import Request, Response
 
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
-from app.core import access, limits
+from app.core import access, limits, slo
 from app.core.access import Access
 from app.core.db import Database
+from app.core.flows import Flows
 from app.core.limits import Limits
 from app.core.metrics import Metrics
 from app.core.principal import Authenticator
@@ -35,6 +36,7 @@ class Services:
     settings: Settings
     database: Database
     metrics: Metrics
+    flows: Flows
     gateway: Gateway
     access: Access
     limits: Limits
@@ -49,14 +51,10 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url)
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
-    services = Services(
-        settings,
-        database,
-        metrics,
-        gateway,
-        access.load(settings.access_file),
-        Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics),
-    )
+    flows = Flows(metrics, slo.load(settings.slo_file))
+    table = access.load(settings.access_file)
+    counting = Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics)
+    services = Services(settings, database, metrics, flows, gateway, table, counting)
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services

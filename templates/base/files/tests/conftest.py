@@ -19,6 +19,9 @@ from app.settings import Settings
 TOKEN = "t" * 32
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 
+# Where the tests begin: some of them go elsewhere.
+SLO, ACCESS = Path("slo.yaml").resolve(), Path("access.yaml").resolve()
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -49,6 +52,8 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
         database_url=f"sqlite+aiosqlite:///{path}",
         access_token=SecretStr(TOKEN),
         in_process_workers=False,
+        slo_file=SLO,
+        access_file=ACCESS,
         log_level="ERROR",
     )
 
