@@ -51,10 +51,15 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url)
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
-    flows = Flows(metrics, slo.load(settings.slo_file))
-    table = access.load(settings.access_file)
-    counting = Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics)
-    services = Services(settings, database, metrics, flows, gateway, table, counting)
+    services = Services(
+        settings,
+        database,
+        metrics,
+        Flows(metrics, slo.load(settings.slo_file)),
+        gateway,
+        access.load(settings.access_file),
+        Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics),
+    )
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services
