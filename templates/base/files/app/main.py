@@ -4,7 +4,7 @@ import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Security
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.core import health, limits, metrics, pages, principal, problems, telemetry
@@ -31,7 +31,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     problems.setup(app)
-    metrics.setup(app, services.metrics, services.flows.answered)
+    reader = Security(principal.principal_of, scopes=["metrics:read"])
+    metrics.setup(app, services.metrics, reader, services.flows.answered)
     health.setup(app, services)
     pages.setup(app)
     for name in FEATURES:
