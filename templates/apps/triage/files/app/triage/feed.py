@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from contextvars import Context
 from datetime import datetime, timedelta
 from types import FrameType
 
@@ -67,8 +66,7 @@ class Feed:
         self._subscriptions.add(subscription)
         if self._loop is None or self._loop.done():
             self._seen = {}
-            # Not in the context of who subscribed first: it looks for everybody.
-            self._loop = asyncio.create_task(self._run(), context=Context())
+            self._loop = asyncio.create_task(self._run())
         try:
             yield subscription
         finally:
