@@ -30,10 +30,10 @@ async def test_a_work_tree_is_no_release(client: httpx2.AsyncClient) -> None:
 @pytest.fixture
 def released(file: Path) -> None:
     file.write_text(json.dumps(RELEASE))
+    release.current.cache_clear()
 
 
-@pytest.mark.usefixtures("released")
-async def test_version_shows_the_file_as_it_is(client: httpx2.AsyncClient) -> None:
+async def test_version_shows_the_file_as_it_is(client: httpx2.AsyncClient, released: None) -> None:
     assert (await client.get("/version")).json()["release"] == RELEASE
 
 

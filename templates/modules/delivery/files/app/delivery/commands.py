@@ -1,5 +1,7 @@
 """`app rollout`: see how a change reaches people, and hand that to who moves the traffic."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -20,13 +22,16 @@ _kind = click.option(
 )
 
 
+_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+
+
 @click.group("rollout")
 def rollout_group() -> None:
     """Bring a change to people step by step, and back when it is bad."""
 
 
 @rollout_group.command("show")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@_json
 def show(as_json: bool) -> None:
     """Show how each kind of change reaches people, and what ends it."""
     rollout, objectives = load(RolloutSettings().file), slo.load(Settings().slo_file)
@@ -60,6 +65,48 @@ def render(target: str, kind: str, region: str | None, into: Path | None) -> Non
         into.mkdir(parents=True, exist_ok=True)
         (into / name).write_text(text, encoding="utf-8")
         click.echo(f"wrote {into / name}")
+
+
+@rollout_group.command("simulate")
+@click.option(
+    "--metrics", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True
+)
+@click.option("--candidate", default="current", show_default=True, help="Its name in the metrics.")
+@click.option("--baseline", default="previous", show_default=True, help="What it would replace.")
+@_kind
+@_json
+def simulate_rollout(
+    metrics: Path, candidate: str, baseline: str, kind: str, as_json: bool
+) -> None:
+    """Show what a rollout would have done with recorded metrics, and why.
+
+    They are what `app rollout run --record FILE` wrote: one observation in a line. Fails when the
+    rollout would have been rolled back.
+    """
+    from app.delivery.observation import read
+    from app.delivery.simulation import simulate
+
+    moments = list(
+        simulate(
+            load(RolloutSettings().file),
+            slo.load(Settings().slo_file),
+            cast(Kind, kind),
+            read(metrics),
+            candidate=candidate,
+            baseline=baseline,
+        )
+    )
+    if as_json:
+        click.echo(json.dumps([asdict(moment) for moment in moments], indent=2))
+    else:
+        for moment in moments:
+            minutes, seconds = divmod(round(moment.at), 60)
+            what = moment.decision.action.replace("_", " ")
+            click.echo(
+                f"{minutes:>4}:{seconds:02} {moment.stage:<8} {what:<9} {moment.decision.reason}"
+            )
+    if moments and moments[-1].decision.action == "roll_back":
+        raise click.exceptions.Exit(1)
 
 
 def _region(rollout: Rollout, wanted: str | None) -> str:
