@@ -83,8 +83,8 @@ class Gateway:
         self.release = Release("current", config, prompts, self._caller)
         # A feature may put its own in place while it is set up.
         self.choose: Choose = lambda _principal: self.release
-        self.predict: Predict = self._predict
         self.permit: Permit = lambda release, _principal, _request_class: release
+        self.predict: Predict = self._predict
 
     def released(
         self, name: str, config: ModelsFile, prompts: PromptSet, models: Mapping[str, Model]
