@@ -62,7 +62,7 @@ def test_the_image_starts_as_nobody_from_the_base_that_is_given(rendered: Path) 
     stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     assert stages[0] == stages[-1] == "${BASE}"
     last = text[text.rindex("FROM ${BASE}") :]
-    assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["10001"]
+    assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["10001:10001"]
     assert "train" not in last
 
 

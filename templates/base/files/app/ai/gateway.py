@@ -6,7 +6,7 @@ what it says -> count -> put names back for the reader.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -17,7 +17,7 @@ from app.ai import pii, safety
 from app.ai.budget import BudgetExceeded, DailyBudget
 from app.ai.cache import ResponseCache
 from app.ai.calls import Caller
-from app.ai.classifier import Classifier, ModelFileError
+from app.ai.classifier import Classifier, ModelFileError, Prediction
 from app.ai.meter import Generation, Meter
 from app.ai.model import Model, ModelError
 from app.ai.openai_model import OpenAIModel
@@ -44,6 +44,9 @@ from app.core.resilience import CircuitOpen, Deadline, DeadlineExceeded
 log = structlog.get_logger("app.ai")
 
 __all__ = ["Citation", "Classification", "Completion", "Gateway"]
+
+# Asks the small model, by the deadline if there is one. Its answers are those of `classifier`.
+Predict = Callable[[str, Deadline | None], Awaitable[Prediction]]
 
 _PASSED_OVER = (ModelError, CircuitOpen, DeadlineExceeded, BudgetExceeded)
 
@@ -77,6 +80,7 @@ class Gateway:
         self.release = Release("current", config, prompts, self._caller)
         # A feature may put its own in place while it is set up.
         self.choose: Choose = lambda _principal: self.release
+        self.predict: Predict = self._predict
 
     def released(
         self, name: str, config: ModelsFile, prompts: PromptSet, models: Mapping[str, Model]
@@ -163,7 +167,7 @@ class Gateway:
             masked = pii.mask(text).text
             generation.findings += [finding.kind for finding in safety.check_input(masked)]
             with generation.stage("model"):
-                guess = self.classifier.predict(without_placeholders(masked))
+                guess = await self.predict(without_placeholders(masked), deadline)
             generation.route, generation.model = "small", self.classifier.sha256[:12]
             guess = replace(guess, escalate=generation.release.is_unsure(guess))
             answer = None
@@ -220,6 +224,9 @@ class Gateway:
             assert answer is not None  # noqa: S101  _stream ends with one or raises
             generation.outcome = "ok"
             yield completion(prepared, answer, generation)
+
+    async def _predict(self, text: str, _deadline: Deadline | None) -> Prediction:
+        return self.classifier.predict(text)
 
     def _prepare(
         self,

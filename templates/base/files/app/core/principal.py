@@ -23,6 +23,7 @@ from app.core.problems import AppError, ConfigurationError
 from app.settings import Settings
 
 _TOKEN_LENGTH = 32
+DEFAULT_TIER = "standard"
 _Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(scheme_name="bearer", auto_error=False)),
@@ -43,7 +44,7 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     acr: str | None = None
     auth_time: datetime | None = None
-    tier: str = "standard"
+    tier: str = DEFAULT_TIER
 
 
 Authenticator = Callable[[Request], Awaitable[Principal | None]]
