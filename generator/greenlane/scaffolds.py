@@ -64,6 +64,7 @@ async def test_in_other_words(settings: Settings, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("@SETTING@_GREETING", "Good morning")
     assert await greeting(create_app(settings)) == "Good morning"
 ''',
+    "slots/public.yaml": "  GET /@NAME@: It greets everybody alike.\n",
     "slots/readme.md": """\
 ## @TITLE@
 

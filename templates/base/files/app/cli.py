@@ -1,6 +1,6 @@
 """The command line `app`: the core's commands, and those of each feature's `commands.py`.
 
-There, `cli` is the group named after the feature; `COMMANDS`, if any, stand beside it at the top.
+There, `cli` is the group named after the feature; `COMMANDS` stand at the top, too or instead.
 """
 
 import importlib
@@ -59,7 +59,8 @@ def _modules() -> list[str]:
 
 def _offered(module: str) -> dict[str, click.Command]:
     commands = importlib.import_module(module)
-    return {module.split(".")[1]: commands.cli, **getattr(commands, "COMMANDS", {})}
+    group = {module.split(".")[1]: commands.cli} if hasattr(commands, "cli") else {}
+    return {**group, **getattr(commands, "COMMANDS", {})}
 
 
 def _wrong_setting(error: ValueError) -> str | None:

@@ -4,30 +4,46 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from fastapi import Request, Response
+
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
+from app.core import access, limits, slo
+from app.core.access import Access
 from app.core.db import Database
+from app.core.flows import Flows
+from app.core.limits import Limits
 from app.core.metrics import Metrics
+from app.core.principal import Authenticator
+from app.core.problems import AppError
 from app.settings import Settings
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 Probe = Callable[[], Awaitable[str | None]]
+PageAnswer = Callable[[Request, AppError], Response | None]
 
 
 @dataclass(frozen=True)
 class Services:
-    """Shared services. Features append to `lifespans` and `probes` while they are set up.
+    """Shared services. Features append to the lists and to `probes` while they are set up.
 
     A lifespan is entered when the process starts and left when it stops. A probe returns None when
-    its feature can serve, else the reason it cannot; `/readyz` shows it.
+    its feature can serve, else the reason it cannot; `/readyz` shows it. Authenticators are asked
+    in turn who is there, the access token last. A page's refusal becomes the first answer that one
+    of `page_answers` has for it (a way to sign in, for example), else a page that shows it.
     """
 
     settings: Settings
     database: Database
     metrics: Metrics
+    flows: Flows
     gateway: Gateway
+    access: Access
+    limits: Limits
     lifespans: list[Lifespan] = field(default_factory=list)
     probes: dict[str, Probe] = field(default_factory=dict)
+    authenticators: list[Authenticator] = field(default_factory=list)
+    page_answers: list[PageAnswer] = field(default_factory=list)
 
 
 def build_services(settings: Settings) -> Services:
@@ -35,7 +51,15 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url)
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
-    services = Services(settings, database, metrics, gateway)
+    services = Services(
+        settings,
+        database,
+        metrics,
+        Flows(metrics, slo.load(settings.slo_file)),
+        gateway,
+        access.load(settings.access_file),
+        Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics),
+    )
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services

@@ -1,9 +1,9 @@
 """Settings of the core, from the environment and `.env`. A feature has settings of its own."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,6 +21,9 @@ class Settings(BaseSettings):
         description="Asked of every caller: bearer token of the API, password of the pages",
     )
     default_tenant: str = "default"
+    mfa_acr: str = Field(
+        default="urn:app:mfa", description="The `acr` of who has given a second factor"
+    )
     body_limit_bytes: int = Field(default=1_000_000, ge=1_000)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -31,17 +34,12 @@ class Settings(BaseSettings):
     model_path: Path = Path("var/small.npz")
     models_file: Path = Path("models.yaml")
     slo_file: Path = Path("slo.yaml")
+    limits_file: Path = Path("limits.yaml")
+    rate_limits_url: str = Field(
+        default="mem://", pattern="^(mem|rediss?)://", description="mem:// or redis://host:6379/0"
+    )
+    access_file: Path = Path("access.yaml")
 
     @property
     def is_production(self) -> bool:
         return self.environment == "production"
-
-    @model_validator(mode="after")
-    def _production_is_closed(self) -> Self:
-        token = self.access_token.get_secret_value() if self.access_token else ""
-        if self.is_production and len(token) < 32:
-            raise ValueError(
-                "ENVIRONMENT=production needs an ACCESS_TOKEN of 32 characters or more; "
-                "`app setup` writes one into .env"
-            )
-        return self

@@ -8,11 +8,19 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from app.core import migrate
 from app.core.db import Database
 from app.main import create_app
 from app.settings import Settings
+
+# What the tests' clients send: it is let in whatever else guards the application.
+TOKEN = "t" * 32
+SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
+
+# Where the tests begin: some of them go elsewhere.
+SLO, ACCESS = Path("slo.yaml").resolve(), Path("access.yaml").resolve()
 
 
 @pytest.fixture
@@ -42,8 +50,10 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
         _env_file=None,
         environment="test",
         database_url=f"sqlite+aiosqlite:///{path}",
-        access_token=None,
+        access_token=SecretStr(TOKEN),
         in_process_workers=False,
+        slo_file=SLO,
+        access_file=ACCESS,
         log_level="ERROR",
     )
 
@@ -55,10 +65,12 @@ def app(settings: Settings) -> FastAPI:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the running application: its lifespan is entered."""
+    """A client of the running application: its lifespan is entered, and it may do everything."""
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://test") as client,
+        httpx2.AsyncClient(
+            transport=transport, base_url="http://test", headers=SIGNED_IN
+        ) as client,
     ):
         yield client

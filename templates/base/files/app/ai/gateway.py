@@ -36,6 +36,7 @@ from app.ai.results import (
 )
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ModelsFile
+from app.core.flows import answered_by
 from app.core.principal import Principal
 from app.core.problems import AppError
 from app.core.resilience import CircuitOpen, Deadline, DeadlineExceeded
@@ -378,6 +379,7 @@ class Gateway:
     @contextmanager
     def _generation(self, request_class: str, principal: Principal) -> Iterator[Generation]:
         generation = Generation(request_class, principal.tenant, self.choose(principal))
+        answered_by.set(generation.release.name)
         try:
             yield generation
         except BudgetExceeded:

@@ -14,6 +14,8 @@ from app.core.metrics import Metrics
 
 log = structlog.get_logger("app.ai")
 
+_TENANTS = 100
+
 
 @dataclass(slots=True)
 class Generation:
@@ -55,6 +57,10 @@ class Generation:
         self.cost_usd += cost_usd
 
     @property
+    def prompt_version(self) -> str:
+        return f"{self.prompt}@{self.prompt_hash[:8]}" if self.prompt_hash else "none"
+
+    @property
     def latency_ms(self) -> float:
         return (time.perf_counter() - self.started) * 1000
 
@@ -64,16 +70,21 @@ class Meter:
 
     def __init__(self, metrics: Metrics) -> None:
         by_class = ("request_class",)
+        by_answer = (*by_class, "model", "release", "prompt")
         self._requests = metrics.counter(
-            "ai_requests_total", "Requests to the gateway", (*by_class, "model", "route", "outcome")
+            "ai_requests_total", "Requests to the gateway", (*by_answer, "route", "outcome")
         )
         self._tokens = metrics.counter(
-            "ai_tokens_total", "Tokens that models counted", (*by_class, "model", "direction")
+            "ai_tokens_total", "Tokens that models counted", (*by_answer, "direction")
         )
-        self._cost = metrics.counter("ai_cost_usd_total", "US dollars", (*by_class, "model"))
+        self._cost = metrics.counter("ai_cost_usd_total", "US dollars", by_answer)
         self._seconds = metrics.histogram(
-            "ai_request_seconds", "Time to the whole answer", (*by_class, "model")
+            "ai_request_seconds", "Time to the whole answer", by_answer
         )
+        self._spent = metrics.counter(
+            "ai_tenant_cost_usd_total", "US dollars by tenant", ("tenant",)
+        )
+        self._tenants: set[str] = set()
         self._cache = metrics.counter("ai_cache_requests_total", "Look-ups", (*by_class, "result"))
         self._failures = metrics.counter(
             "ai_model_failures_total",
@@ -96,12 +107,13 @@ class Meter:
         self._cache.labels(request_class, "hit" if hit else "miss").inc()
 
     def record(self, done: Generation) -> None:
-        labels = (done.request_class, done.model or "none")
+        labels = (done.request_class, done.model or "none", done.release.name, done.prompt_version)
         self._requests.labels(*labels, done.route or "none", done.outcome).inc()
         self._tokens.labels(*labels, "in").inc(done.tokens_in)
         self._tokens.labels(*labels, "out").inc(done.tokens_out)
         self._cost.labels(*labels).inc(done.cost_usd)
         self._seconds.labels(*labels).observe(done.latency_ms / 1000)
+        self._spent.labels(self._known(done.tenant)).inc(done.cost_usd)
         for kind in done.findings:
             self._findings.labels(kind).inc()
         done.span.set_attributes(_attributes(done))
@@ -126,6 +138,12 @@ class Meter:
             stages={name: round(ms, 1) for name, ms in done.stages.items()},
             latency_ms=round(done.latency_ms, 1),
         )
+
+    def _known(self, tenant: str) -> str:
+        """The first tenants by name, the others together: labels must not grow without end."""
+        if len(self._tenants) < _TENANTS:
+            self._tenants.add(tenant)
+        return tenant if tenant in self._tenants else "others"
 
 
 def _attributes(done: Generation) -> dict[str, str | int | float | bool]:

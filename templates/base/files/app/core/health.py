@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from app.core import migrate
+from app.core import migrate, release
 from app.features import NAME
 from app.services import Services
 
@@ -35,5 +35,6 @@ def setup(app: FastAPI, services: Services) -> None:
         )
 
     @app.get("/version", tags=["health"])
-    async def show_version() -> dict[str, str]:
-        return {"name": NAME, "version": version(NAME)}
+    async def show_version() -> dict[str, Any]:
+        """What runs here; `release` is release.json, or null where nothing was released."""
+        return {"name": NAME, "version": version(NAME), "release": release.current()}

@@ -77,6 +77,15 @@ class Pages:
         """Render a part of a page, for a stream or an update in place."""
         return self.environment.get_template(template).render(**context)
 
+    def refusal(self, request: Request, error: AppError) -> Response:
+        """Answer a person who was refused: what a feature has for it, else a page that says why."""
+        for answer in request.app.state.services.page_answers:
+            if (response := answer(request, error)) is not None:
+                return response
+        response = self.render("error.html", status=error.status, error=error)
+        response.headers.update(error.headers)
+        return response
+
     @cached_property
     def route(self) -> type[APIRoute]:
         """A class of routes that answer a person: refusals become pages, all have the headers."""
@@ -90,8 +99,7 @@ class Pages:
                     try:
                         response = await handle(request)
                     except AppError as error:
-                        response = pages.render("error.html", status=error.status, error=error)
-                        response.headers.update(error.headers or {})
+                        response = pages.refusal(request, error)
                     response.headers.update(HEADERS)
                     return response
 

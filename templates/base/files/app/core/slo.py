@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from app.core import yaml
 
+# A p95 is kept when no more than this share of requests is slower.
+SLOW_SHARE = 0.05
+
 
 class Flow(BaseModel):
     """Objective of one flow: a route or a journey that people notice."""
@@ -26,6 +29,8 @@ class Objectives(BaseModel):
 
     availability: float = Field(gt=0, lt=1)
     requests_per_second: float = Field(gt=0, description="Load at which the objectives must hold")
+    answer_cost_usd: float = Field(gt=0, description="Average cost of a model's answer")
+    answer_tokens_out: float = Field(gt=0, description="Average length of a model's answer")
     flows: list[Flow]
 
 

@@ -14,6 +14,7 @@ from opentelemetry.trace import Span, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ai import pii
+from app.core import release
 from app.settings import Settings
 
 log = structlog.get_logger("app.access")
@@ -35,6 +36,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            name_release,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -44,6 +46,15 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
+
+
+def name_release(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Say in each line which release wrote it; without one, nothing."""
+    if release_id := release.current_id():
+        event["release_id"] = release_id
+    return event
 
 
 def mask_personal_data(

@@ -343,11 +343,14 @@ async def test_every_generation_is_counted(
     await gateway.complete("draft", LOST, principal=ANNA)
     await gateway.complete("draft", {**LOST, "intent": ""}, principal=ANNA)
     text = metrics.render().decode()
-    large = 'model="big-2026",outcome="ok",request_class="draft",route="large"'
+    prompt = f'prompt="draft@{gateway.prompts["draft"].sha256[:8]}"'
+    asked = f'{prompt},release="current",request_class="draft"'
+    large = f'model="big-2026",outcome="ok",{asked},route="large"'
     assert f"ai_requests_total{{{large}}} 2.0" in text
     assert 'ai_cache_requests_total{request_class="draft",result="hit"} 1.0' in text
     assert 'ai_cache_requests_total{request_class="draft",result="miss"} 2.0' in text
     failure = 'model="large",reason="ModelError",request_class="draft"'
     assert f"ai_model_failures_total{{{failure}}} 1.0" in text
-    assert 'ai_tokens_total{direction="out",model="big-2026",request_class="draft"} 9.0' in text
-    assert 'ai_cost_usd_total{model="big-2026",request_class="draft"}' in text
+    assert f'ai_tokens_total{{direction="out",model="big-2026",{asked}}} 9.0' in text
+    assert f'ai_cost_usd_total{{model="big-2026",{asked}}}' in text
+    assert f'ai_tenant_cost_usd_total{{tenant="{ANNA.tenant}"}}' in text

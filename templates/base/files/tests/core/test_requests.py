@@ -1,18 +1,28 @@
 """What every request gets: an id, a metric, a problem document, a cap on its body."""
 
 import base64
+from datetime import timedelta
 
 import httpx2
 import pytest
-from fastapi import FastAPI
-from pydantic import BaseModel, SecretStr, ValidationError
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
+from app.core.access import load
+from app.core.db import utcnow
 from app.core.idempotency import IdempotencyDep
-from app.core.principal import Principal, PrincipalDep, authenticate
-from app.core.problems import AppError
+from app.core.principal import (
+    Principal,
+    PrincipalDep,
+    by_access_token,
+    require_guard,
+    require_second_factor,
+)
+from app.core.problems import AppError, ConfigurationError
 from app.main import create_app
 from app.settings import Settings
+from tests.conftest import TOKEN
 
 
 class Note(BaseModel):
@@ -123,27 +133,62 @@ async def test_the_same_key_writes_once(client: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "basic"])
-async def test_the_access_token_opens_api_and_pages(settings: Settings, scheme: str) -> None:
-    closed = settings.model_copy(update={"access_token": SecretStr("t" * 32)})
-    basic = base64.b64encode(b"ada:" + b"t" * 32).decode()
-    value = {"bearer": "Bearer " + "t" * 32, "basic": f"Basic {basic}"}[scheme]
-    assert authenticate(closed, value).tenant == "default"
+def test_the_access_token_opens_api_and_pages(settings: Settings, scheme: str) -> None:
+    access = load(settings.access_file)
+    basic = base64.b64encode(f"ada:{TOKEN}".encode()).decode()
+    value = {"bearer": f"Bearer {TOKEN}", "basic": f"Basic {basic}"}[scheme]
+    principal = by_access_token(settings, access, value)
+    assert (principal.tenant, principal.scopes) == ("default", access.scopes.keys())
     for wrong in (None, "", "Bearer", "Bearer x", "Basic !!", "Basic eDp5", value + "x"):
         with pytest.raises(AppError) as refused:
-            authenticate(closed, wrong)
+            by_access_token(settings, access, wrong)
         assert refused.value.status == 401
         assert "WWW-Authenticate" in refused.value.headers
 
 
-async def test_without_a_token_the_local_person_enters(client: httpx2.AsyncClient) -> None:
-    assert (await client.get("/me")).json() == "local"
-    assert Principal("a", "b").roles == frozenset()
+def test_without_a_token_only_an_unguarded_application_is_open(settings: Settings) -> None:
+    access = load(settings.access_file)
+    unset = settings.model_copy(update={"access_token": None})
+    assert by_access_token(unset, access, None).subject == "local"
+    with pytest.raises(AppError, match="Not signed in"):
+        by_access_token(unset, access, None, is_only_guard=False)
 
 
-def test_production_refuses_to_start_open() -> None:
-    with pytest.raises(ValidationError, match="ACCESS_TOKEN"):
-        Settings(_env_file=None, environment="production", access_token=None)
-    Settings(_env_file=None, environment="production", access_token=SecretStr("x" * 32))
+async def test_who_lacks_the_scope_is_refused(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    async def nobody(_request: Request) -> Principal:
+        return Principal("default", "nobody")
+
+    assert (await client.get("/metrics")).status_code == 200
+    app.state.services.authenticators.insert(0, nobody)
+    refused = await client.get("/metrics")
+    assert refused.status_code == 403
+    assert 'scope="metrics:read"' in refused.headers["www-authenticate"]
+
+
+def test_a_second_factor_is_asked_for_and_may_not_be_old() -> None:
+    fresh = Principal("default", "ada", acr="mfa", auth_time=utcnow() - timedelta(seconds=50))
+    require_second_factor(fresh, "mfa", 60)
+    require_second_factor(fresh, "mfa", None)
+    for principal, age in ((fresh, 40), (Principal("default", "ada", acr="pwd"), None)):
+        with pytest.raises(AppError) as refused:
+            require_second_factor(principal, "mfa", age)
+        challenge = refused.value.headers["WWW-Authenticate"]
+        assert 'error="insufficient_user_authentication", acr_values="mfa"' in challenge
+
+
+def test_production_refuses_to_start_open(settings: Settings) -> None:
+    async def guard(_request: Request) -> Principal | None:
+        return None
+
+    def production(token: str | None) -> Settings:
+        secret = SecretStr(token) if token else None
+        return settings.model_copy(update={"environment": "production", "access_token": secret})
+
+    for token, guards in ((None, []), ("short", []), ("short", [guard])):
+        with pytest.raises(ConfigurationError, match="ACCESS_TOKEN"):
+            require_guard(production(token), guards)
+    require_guard(production(TOKEN), [])
+    require_guard(production(None), [guard])
 
 
 def test_an_empty_token_is_none_and_not_the_password(

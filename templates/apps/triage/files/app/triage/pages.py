@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.ai.retrieval import KnowledgeBase
 from app.core.db import ReaderDep, SessionDep
 from app.core.pages import same_origin
-from app.core.principal import Principal, PrincipalDep
+from app.core.principal import Principal
 from app.core.problems import AppError
 from app.triage import repository, service
 from app.triage.intents import table
@@ -23,7 +23,7 @@ from app.triage.models import Decision, Draft, Feedback, Status, Ticket
 from app.triage.presentation import PAGES, fragment, render
 from app.triage.priority import PRIORITIES
 from app.triage.repository import Filters
-from app.triage.routes import FeedDep, ServicesDep, known_ticket
+from app.triage.routes import FeedDep, Reader, ServicesDep, Writer, known_ticket
 from app.triage.schemas import NewFeedback
 from app.triage.settings import TriageSettings
 from app.triage.streams import KEEP_ALIVE_S, Snapshot, watch
@@ -103,18 +103,18 @@ ViewDep = Annotated[View, Depends(view_of)]
 
 
 @router.get("/")
-async def home() -> RedirectResponse:
+async def home(principal: Reader) -> RedirectResponse:
     return RedirectResponse("/inbox", 303)
 
 
 @router.get("/inbox")
-async def inbox(view: ViewDep, session: ReaderDep, principal: PrincipalDep) -> HTMLResponse:
+async def inbox(view: ViewDep, session: ReaderDep, principal: Reader) -> HTMLResponse:
     """The list of tickets."""
     return render("inbox.html", **await _list(view, session, principal))
 
 
 @router.get("/inbox/list")
-async def inbox_list(view: ViewDep, session: ReaderDep, principal: PrincipalDep) -> HTMLResponse:
+async def inbox_list(view: ViewDep, session: ReaderDep, principal: Reader) -> HTMLResponse:
     """The list alone, fetched again when something changed."""
     return render("_list.html", **await _list(view, session, principal))
 
@@ -133,7 +133,7 @@ async def _list(view: View, session: AsyncSession, principal: Principal) -> dict
 
 
 @streams.get("/inbox/events", response_class=EventSourceResponse)
-async def inbox_events(feed: FeedDep, principal: PrincipalDep) -> AsyncIterator[ServerSentEvent]:
+async def inbox_events(feed: FeedDep, principal: Reader) -> AsyncIterator[ServerSentEvent]:
     """Says `changed` whenever the list may have, once a second at most; the page then fetches it.
 
     The pause is here and not in the page, where what falls into it would be lost.
@@ -149,7 +149,7 @@ async def inbox_events(feed: FeedDep, principal: PrincipalDep) -> AsyncIterator[
 
 
 @router.get("/inbox/{ticket_id}")
-async def ticket_page(ticket_id: str, session: ReaderDep, principal: PrincipalDep) -> HTMLResponse:
+async def ticket_page(ticket_id: str, session: ReaderDep, principal: Reader) -> HTMLResponse:
     """A ticket, its draft and what can be done with it."""
     ticket = await repository.ticket(session, principal.tenant, ticket_id)
     before, after = await repository.neighbours(session, principal.tenant, ticket)
@@ -177,7 +177,7 @@ async def ticket_events(
     ticket_id: str,
     services: ServicesDep,
     feed: FeedDep,
-    principal: PrincipalDep,
+    principal: Reader,
 ) -> AsyncIterator[ServerSentEvent]:
     """HTML as it comes: `facts` and `draft` during the work, then `work` and `done`."""
     async for current in watch(services, feed, principal, ticket_id):
@@ -201,7 +201,7 @@ def _html(event: str, template: str, context: dict[str, Any]) -> ServerSentEvent
 async def decide(
     ticket_id: str,
     session: SessionDep,
-    principal: PrincipalDep,
+    principal: Writer,
     decision: Annotated[Decision, Form()],
     text: Annotated[str, Form(max_length=20_000)] = "",
     intent: Annotated[str, Form(max_length=64)] = "",
@@ -225,16 +225,14 @@ async def decide(
 
 
 @router.get("/help")
-async def help_index(principal: PrincipalDep, knowledge: KnowledgeDep) -> HTMLResponse:
+async def help_index(principal: Reader, knowledge: KnowledgeDep) -> HTMLResponse:
     """The keys of the inbox, and all help articles."""
     articles = sorted(knowledge.articles.values(), key=lambda article: article.title)
     return render("help.html", articles=articles)
 
 
 @router.get("/help/{article_id}")
-async def help_article(
-    article_id: str, principal: PrincipalDep, knowledge: KnowledgeDep
-) -> HTMLResponse:
+async def help_article(article_id: str, principal: Reader, knowledge: KnowledgeDep) -> HTMLResponse:
     """A help article, as drafts cite it."""
     article = knowledge.articles.get(article_id)
     if article is None:

@@ -6,11 +6,13 @@ worker held. Each run takes the next attempt of the draft; an older one notices 
 
 import time
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 import structlog
 
 from app.ai.gateway import Completion
 from app.core.db import utcnow
+from app.core.flows import answered_by
 from app.core.principal import Principal
 from app.services import Services
 from app.triage import repository
@@ -23,6 +25,8 @@ log = structlog.get_logger(__name__)
 # Request classes of models.yaml.
 CLASSIFY = "triage.classify"
 DRAFT = "triage.draft"
+# The flow of slo.yaml: from the arrival of a ticket to its finished draft.
+FLOW = "draft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class _Work:
     tenant: str
     text: str
     attempt: int
+    created_at: datetime
 
     @property
     def principal(self) -> Principal:
@@ -59,6 +64,7 @@ async def run(services: Services, ticket_id: str) -> None:
     except _SupersededError:
         log.info("triage_superseded", ticket_id=ticket_id, attempt=work.attempt)
         return
+    services.flows.finished(FLOW, (utcnow() - work.created_at).total_seconds())
     log.info("triage_done", ticket_id=ticket_id, intent=intent, model=completion.model)
 
 
@@ -74,6 +80,9 @@ async def fail(services: Services, ticket_id: str) -> None:
         if ticket is not None and ticket.status in ("received", "working"):
             ticket.status = "failed"
             ticket.updated_at = utcnow()
+            waited = (ticket.updated_at - ticket.created_at).total_seconds()
+            answered_by.set(services.gateway.choose(Principal(ticket.tenant_id, ticket.id)).name)
+            services.flows.finished(FLOW, waited, failed=True)
 
 
 async def _begin(services: Services, ticket_id: str) -> _Work | None:
@@ -97,7 +106,9 @@ async def _begin(services: Services, ticket_id: str) -> _Work | None:
         draft.updated_at = now
         ticket.status = "working"
         ticket.updated_at = now
-        return _Work(ticket.id, ticket.tenant_id, ticket.masked_text, draft.attempt)
+        return _Work(
+            ticket.id, ticket.tenant_id, ticket.masked_text, draft.attempt, ticket.created_at
+        )
 
 
 async def _classify(services: Services, work: _Work) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Security
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.core.db import ReaderDep, SessionDep
 from app.core.idempotency import IdempotencyDep
-from app.core.principal import PrincipalDep
+from app.core.principal import Principal, principal_of
 from app.services import Services
 from app.triage import repository, service
 from app.triage.feed import Feed
@@ -40,11 +40,13 @@ def feed_of(request: Request) -> Feed:
 
 ServicesDep = Annotated[Services, Depends(services_of)]
 FeedDep = Annotated[Feed, Depends(feed_of)]
+Reader = Annotated[Principal, Security(principal_of, scopes=["tickets:read"])]
+Writer = Annotated[Principal, Security(principal_of, scopes=["tickets:write"])]
 
 
 @router.post("", status_code=202, response_model=Accepted)
 async def create_ticket(
-    new: NewTicket, session: SessionDep, principal: PrincipalDep, idempotency: IdempotencyDep
+    new: NewTicket, session: SessionDep, principal: Writer, idempotency: IdempotencyDep
 ):
     """File a ticket. It is stored at once; classification and draft follow within seconds."""
 
@@ -59,7 +61,7 @@ async def create_ticket(
 @router.get("")
 async def list_tickets(
     session: ReaderDep,
-    principal: PrincipalDep,
+    principal: Reader,
     status: Status | None = None,
     team: Annotated[str | None, Query(max_length=32)] = None,
     priority: Priority | None = None,
@@ -81,7 +83,7 @@ async def list_tickets(
 
 
 @router.get("/{ticket_id}")
-async def read_ticket(ticket_id: str, session: ReaderDep, principal: PrincipalDep) -> TicketView:
+async def read_ticket(ticket_id: str, session: ReaderDep, principal: Reader) -> TicketView:
     """Read a ticket with its draft and feedback. Personal data stays masked."""
     ticket = await repository.ticket(session, principal.tenant, ticket_id)
     draft = await repository.draft(session, principal.tenant, ticket_id)
@@ -94,7 +96,7 @@ async def give_feedback(
     ticket_id: str,
     new: NewFeedback,
     session: SessionDep,
-    principal: PrincipalDep,
+    principal: Writer,
     idempotency: IdempotencyDep,
 ):
     """Accept, edit or reject the draft. Closes the ticket."""
@@ -106,7 +108,7 @@ async def give_feedback(
     return await idempotency.once(201, create)
 
 
-async def known_ticket(ticket_id: str, services: ServicesDep, principal: PrincipalDep) -> Snapshot:
+async def known_ticket(ticket_id: str, services: ServicesDep, principal: Reader) -> Snapshot:
     # Before the stream opens: an error can still become a status.
     return await snapshot(services, principal, ticket_id)
 
@@ -117,7 +119,7 @@ async def known_ticket(ticket_id: str, services: ServicesDep, principal: Princip
     dependencies=[Depends(known_ticket)],
 )
 async def follow_ticket(
-    ticket_id: str, services: ServicesDep, feed: FeedDep, principal: PrincipalDep
+    ticket_id: str, services: ServicesDep, feed: FeedDep, principal: Reader
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a ticket: `status` at each change, `draft` for each new piece, `done` at the end.
 

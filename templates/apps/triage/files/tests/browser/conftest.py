@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from app.main import create_app
 from app.settings import Settings
+from tests.conftest import SIGNED_IN
 from tests.triage.conftest import FakeClassifier, Writer
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -34,11 +35,13 @@ class Served:
 
     def send(self, text: str) -> str:
         """File a ticket and return its id."""
-        return httpx2.post(f"{self.url}/tickets", json={"text": text}).json()["id"]
+        return httpx2.post(f"{self.url}/tickets", json={"text": text}, headers=SIGNED_IN).json()[
+            "id"
+        ]
 
     def wait_for(self, ticket_id: str, status: str) -> None:
         for _ in range(300):
-            found = httpx2.get(f"{self.url}/tickets/{ticket_id}").json()
+            found = httpx2.get(f"{self.url}/tickets/{ticket_id}", headers=SIGNED_IN).json()
             if found["status"] == status:
                 return
             time.sleep(0.05)
@@ -112,7 +115,9 @@ def browser(playwright_api: Any, migrated: Path) -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any, served: Served) -> Iterator[Any]:
     """A page of its own; the test fails when the browser complains about anything."""
-    context = browser.new_context(base_url=served.url, viewport={"width": 1280, "height": 900})
+    context = browser.new_context(
+        base_url=served.url, viewport={"width": 1280, "height": 900}, extra_http_headers=SIGNED_IN
+    )
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Served
+from tests.conftest import SIGNED_IN
 
 pytestmark = pytest.mark.browser
 
@@ -95,7 +96,9 @@ def test_filters_apply_when_chosen(page: Any, served: Served) -> None:
 def test_everything_works_without_javascript(browser: Any, served: Served, decision: str) -> None:
     ticket = served.send(CARD)
     served.wait_for(ticket, "ready")
-    context = browser.new_context(base_url=served.url, java_script_enabled=False)
+    context = browser.new_context(
+        base_url=served.url, java_script_enabled=False, extra_http_headers=SIGNED_IN
+    )
     page = context.new_page()
     page.goto("/inbox")
     page.get_by_label("Team").select_option("cards")
@@ -131,7 +134,10 @@ def test_pages_are_accessible_and_fit(
     served.pause_s = 0.2
     busy = served.send(CARD)
     context = browser.new_context(
-        base_url=served.url, color_scheme=scheme, viewport={"width": width, "height": 800}
+        base_url=served.url,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
+        extra_http_headers=SIGNED_IN,
     )
     page = context.new_page()
     page.goto(f"/inbox/{done}")
@@ -174,7 +180,9 @@ def test_a_missing_label_is_found(page: Any, served: Served) -> None:
 def test_motion_stops_when_it_is_not_wanted(browser: Any, served: Served) -> None:
     served.pause_s = 0.2
     ticket = served.send(CARD)
-    context = browser.new_context(base_url=served.url, reduced_motion="reduce")
+    context = browser.new_context(
+        base_url=served.url, reduced_motion="reduce", extra_http_headers=SIGNED_IN
+    )
     page = context.new_page()
     page.goto(f"/inbox/{ticket}")
     page.locator(".skeleton").first.wait_for()

@@ -6,24 +6,32 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import Database, utcnow
+from app.audit.log import entries, record
+from app.audit.models import AuditEntry
+from app.core.db import Database
+from app.core.principal import Principal
 from app.core.problems import ConfigurationError
 from app.flags.document import Definition, problems, read, text
-from app.flags.models import FlagChange
 
 Alter = Callable[[Definition], Definition]
+_TARGET = "flag:"
 
 
 async def change(
-    database: Database, path: Path, flag: str, alter: Alter, *, by: str, reason: str
-) -> FlagChange | None:
+    database: Database,
+    path: Path,
+    flag: str,
+    alter: Alter,
+    *,
+    principal: Principal,
+    reason: str,
+) -> AuditEntry | None:
     """Alter one flag of the file. Return what is in the audit, None when nothing changes.
 
-    The row is committed before the file is replaced, so that no change is without one. Raises
+    The entry is committed before the file is replaced, so that no change is without one. Raises
     ConfigurationError, with the file as it was, when either cannot be written.
     """
     document = read(path)
@@ -37,18 +45,17 @@ async def change(
     if mistakes := problems(altered):
         raise ConfigurationError("; ".join(mistakes))
     unfinished = _written_beside(path, text(altered))
-    row = FlagChange(
-        changed_at=utcnow(),
-        changed_by=by[:128],
-        flag=flag,
-        before=before,
-        after=after,
-        reason=reason[:500],
-    )
     try:
         async with database.session() as session:
-            session.add(row)
-            await session.flush()
+            entry = await record(
+                session,
+                principal,
+                "flag.change",
+                _TARGET + flag,
+                before=before,
+                after=after,
+                reason=reason,
+            )
             if read(path) != document:
                 raise ConfigurationError(f"{path} was changed by somebody else; try again")
         unfinished.replace(path)
@@ -61,13 +68,18 @@ async def change(
         raise ConfigurationError(_unwritable(path, error)) from error
     finally:
         unfinished.unlink(missing_ok=True)
-    return row
+    return entry
 
 
-async def changes(session: AsyncSession, flag: str | None, limit: int) -> list[FlagChange]:
-    """The newest first."""
-    query = select(FlagChange).order_by(FlagChange.id.desc()).limit(limit)
-    return list(await session.scalars(query.where(FlagChange.flag == flag) if flag else query))
+async def changes(session: AsyncSession, flag: str | None, limit: int | None) -> list[AuditEntry]:
+    """The newest first, of one flag or of all."""
+    query = entries(action="flag.change", target=_TARGET + flag if flag else "")
+    return list(await session.scalars(query.limit(limit)))
+
+
+def flag_of(entry: AuditEntry) -> str:
+    """The name of the flag that an entry of the audit is about."""
+    return entry.target.removeprefix(_TARGET)
 
 
 def _written_beside(path: Path, content: str) -> Path:

@@ -218,13 +218,14 @@ def _apply(
     reason: str,
     as_json: bool,
 ) -> None:
+    from app.core.principal import Principal
     from app.flags.changes import change
 
     settings = FlagsSettings()
-    who = by or getpass.getuser()
+    who = Principal(Settings().default_tenant, by or getpass.getuser())
 
     async def write(database: Database) -> Any:
-        return await change(database, settings.file, flag, alter, by=who, reason=reason)
+        return await change(database, settings.file, flag, alter, principal=who, reason=reason)
 
     row = _run(write)
     if as_json:
@@ -296,10 +297,12 @@ def _about(name: str, definition: Definition) -> dict[str, Any]:
 
 
 def _change(row: Any) -> dict[str, Any]:
+    from app.flags.changes import flag_of
+
     return {
-        "at": row.changed_at.isoformat(timespec="seconds"),
-        "by": row.changed_by,
-        "flag": row.flag,
+        "at": row.at.isoformat(timespec="seconds"),
+        "by": row.actor,
+        "flag": flag_of(row),
         "from": document.summary(row.before),
         "to": document.summary(row.after),
         "reason": row.reason,

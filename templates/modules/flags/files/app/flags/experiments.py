@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.outcomes import Outcome
 from app.core.problems import ConfigurationError
 from app.features import FEATURES
+from app.flags.changes import changes, flag_of
 from app.flags.document import Definition, Document, shares
 from app.flags.intervals import Interval, difference, mismatch, share
-from app.flags.models import FlagChange, FlagExposure
+from app.flags.models import FlagExposure
 
 _SURE = 0.001
 T = TypeVar("T")
@@ -80,10 +81,9 @@ async def definition_of(
     for name, definition in document["flags"].items():
         if _experiment(definition) == experiment:
             return name, definition
-    newest = select(FlagChange).order_by(FlagChange.id.desc())
-    for change in await session.scalars(newest):
+    for change in await changes(session, None, None):
         if _experiment(change.after) == experiment:
-            return change.flag, change.after
+            return flag_of(change), change.after
     known = sorted(set(await session.scalars(select(FlagExposure.experiment))))
     raise ConfigurationError(
         f"no experiment {experiment!r}; there are: {', '.join(known) or 'none'}. "

@@ -1,26 +1,11 @@
-"""Tables of flags. Flags are the installation's and not a tenant's: a change has no tenant."""
+"""Tables of flags."""
 
 from datetime import datetime
 
-from sqlalchemy import JSON, Index, String
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
-
-
-class FlagChange(Base):
-    """Who changed a flag, when, from what to what, and why. The database refuses to alter a row."""
-
-    __tablename__ = "flag_changes"
-    __table_args__ = (Index(None, "flag", "id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    changed_at: Mapped[datetime]
-    changed_by: Mapped[str] = mapped_column(String(128))
-    flag: Mapped[str] = mapped_column(String(64))
-    before: Mapped[dict] = mapped_column(JSON)
-    after: Mapped[dict] = mapped_column(JSON)
-    reason: Mapped[str] = mapped_column(String(500))
 
 
 class FlagExposure(Base):

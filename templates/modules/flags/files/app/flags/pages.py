@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Request, Security
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.core.db import ReaderDep
 from app.core.pages import Pages, same_origin
-from app.core.principal import PrincipalDep
+from app.core.principal import Principal, principal_of
 from app.core.problems import AppError, ConfigurationError
 from app.flags import document
 from app.flags.catalogue import FLAGS, RELEASE
-from app.flags.changes import change, changes
+from app.flags.changes import change, changes, flag_of
 from app.flags.releases import require_usable
 from app.flags.settings import FlagsSettings
 
@@ -20,10 +20,12 @@ PAGES = Pages(Path(__file__).parent)
 router = APIRouter(
     route_class=PAGES.route, include_in_schema=False, default_response_class=HTMLResponse
 )
+Reader = Annotated[Principal, Security(principal_of, scopes=["flags:read"])]
+Writer = Annotated[Principal, Security(principal_of, scopes=["flags:write"])]
 
 
 @router.get("/flags")
-async def flags_page(session: ReaderDep, principal: PrincipalDep) -> HTMLResponse:
+async def flags_page(session: ReaderDep, principal: Reader) -> HTMLResponse:
     """Every flag with its buttons, and the last changes."""
     try:
         definitions = document.read(FlagsSettings().file)["flags"]
@@ -33,6 +35,7 @@ async def flags_page(session: ReaderDep, principal: PrincipalDep) -> HTMLRespons
         "flags.html",
         flags=[(FLAGS[name], definition) for name, definition in sorted(definitions.items())],
         changes=await changes(session, None, 20),
+        flag_of=flag_of,
         summary=document.summary,
     )
 
@@ -41,7 +44,7 @@ async def flags_page(session: ReaderDep, principal: PrincipalDep) -> HTMLRespons
 async def pin(
     name: str,
     request: Request,
-    principal: PrincipalDep,
+    principal: Writer,
     variant: Annotated[str, Form(max_length=64)],
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> RedirectResponse:
@@ -55,7 +58,7 @@ async def pin(
             path,
             name,
             lambda definition: document.pinned(definition, variant),
-            by=principal.subject,
+            principal=principal,
             reason=reason,
         )
     except ConfigurationError as error:

@@ -49,7 +49,7 @@ async def test_a_button_pins_and_is_in_the_audit(
     page = (await client.get("/flags")).text
     assert "previous for everybody" in page
     assert "&lt;b&gt;worse" in page
-    assert "local" in page, "who did it"
+    assert "api" in page, "who did it"
 
 
 async def test_another_site_cannot_press_it(
@@ -88,7 +88,8 @@ async def test_it_asks_for_the_access_token(settings: Settings, flags_file: Flag
     closed = create_app(settings.model_copy(update={"access_token": SecretStr("x" * 32)}))
     transport = httpx2.ASGITransport(app=closed)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        assert (await client.get("/flags")).status_code == 401
+        # 303: to where one signs in, when there is such a place.
+        assert (await client.get("/flags")).status_code in (303, 401)
         done = await client.post("/flags/release/pin", data={"variant": "previous"})
     assert done.status_code == 401
     assert flags_file.read()["flags"]["release"]["defaultVariant"] == "current"

@@ -1,5 +1,6 @@
 """The flag `release` chooses models, prompts and threshold; the switches take models away."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,8 @@ MODELS = (
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags_file: FlagFile) -> Path:
     """A folder with one prompt and one model, and nothing kept yet."""
+    for name in ("access.yaml", "limits.yaml"):
+        shutil.copy(name, tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts/p.j2").write_text(PROMPT)

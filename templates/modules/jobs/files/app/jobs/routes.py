@@ -1,17 +1,19 @@
 """What became of a job that a request has started."""
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from app.core.db import ReaderDep
-from app.core.principal import PrincipalDep
+from app.core.principal import Principal, principal_of
 from app.core.problems import AppError
 from app.jobs.models import Job, State
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+Reader = Annotated[Principal, Security(principal_of, scopes=["jobs:read"])]
 
 
 class JobStatus(BaseModel):
@@ -28,7 +30,7 @@ class JobStatus(BaseModel):
 
 
 @router.get("/{job_id}")
-async def show_job(job_id: str, session: ReaderDep, principal: PrincipalDep) -> JobStatus:
+async def show_job(job_id: str, session: ReaderDep, principal: Reader) -> JobStatus:
     """Poll this after an answer 202."""
     job = await session.scalar(
         select(Job).where(Job.id == job_id, Job.tenant_id == principal.tenant)

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from app.cli import main
 from app.main import create_app
 from app.settings import Settings
+from tests.conftest import SIGNED_IN
 from tests.jobs.conftest import Queue, until
 from tests.jobs.tasks import append, fragile, journal, note
 
@@ -92,7 +93,9 @@ async def test_the_web_process_works_jobs_off_and_shows_them(settings: Settings)
     transport = httpx2.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://test") as client,
+        httpx2.AsyncClient(
+            transport=transport, base_url="http://test", headers=SIGNED_IN
+        ) as client,
     ):
         key = await note.enqueue("x")
 
