@@ -8,10 +8,12 @@ from fastapi import Request, Response
 
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
-from app.core import access, slo
+from app.core import access, limits, slo
 from app.core.access import Access
 from app.core.db import Database
+from app.core.egress import Egress
 from app.core.flows import Flows
+from app.core.limits import Limits
 from app.core.metrics import Metrics
 from app.core.principal import Authenticator
 from app.core.problems import AppError
@@ -38,10 +40,16 @@ class Services:
     flows: Flows
     gateway: Gateway
     access: Access
+    limits: Limits
     lifespans: list[Lifespan] = field(default_factory=list)
     probes: dict[str, Probe] = field(default_factory=dict)
     authenticators: list[Authenticator] = field(default_factory=list)
     page_answers: list[PageAnswer] = field(default_factory=list)
+
+    @property
+    def egress(self) -> Egress:
+        """Which hosts may be called; whoever calls one over HTTP takes a client from it."""
+        return self.gateway.egress
 
 
 def build_services(settings: Settings) -> Services:
@@ -49,9 +57,15 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url)
     metrics = Metrics()
     gateway = build_gateway(settings.models_file, settings.model_path, database, metrics)
-    flows = Flows(metrics, slo.load(settings.slo_file))
-    table = access.load(settings.access_file)
-    services = Services(settings, database, metrics, flows, gateway, table)
+    services = Services(
+        settings,
+        database,
+        metrics,
+        Flows(metrics, slo.load(settings.slo_file)),
+        gateway,
+        access.load(settings.access_file),
+        Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics),
+    )
     services.lifespans.append(gateway.running)
     services.probes["models"] = gateway.ready
     return services

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     model_path: Path = Path("var/small.npz")
     models_file: Path = Path("models.yaml")
     slo_file: Path = Path("slo.yaml")
+    limits_file: Path = Path("limits.yaml")
+    rate_limits_url: str = Field(
+        default="mem://", pattern="^(mem|rediss?)://", description="mem:// or redis://host:6379/0"
+    )
     access_file: Path = Path("access.yaml")
 
     @property

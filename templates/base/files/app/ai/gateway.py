@@ -6,7 +6,7 @@ what it says -> count -> put names back for the reader.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -17,13 +17,13 @@ from app.ai import pii, safety
 from app.ai.budget import BudgetExceeded, DailyBudget
 from app.ai.cache import ResponseCache
 from app.ai.calls import Caller
-from app.ai.classifier import Classifier, ModelFileError
+from app.ai.classifier import Classifier, ModelFileError, Prediction
 from app.ai.meter import Generation, Meter
 from app.ai.model import Model, ModelError
 from app.ai.openai_model import OpenAIModel
 from app.ai.preparation import Prepared, prepare, without_placeholders
 from app.ai.prompts import PromptSet
-from app.ai.release import Choose, Release
+from app.ai.release import Choose, Permit, Release
 from app.ai.results import (
     OTHER,
     Answer,
@@ -36,6 +36,7 @@ from app.ai.results import (
 )
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ModelsFile
+from app.core.egress import Egress
 from app.core.flows import answered_by
 from app.core.principal import Principal
 from app.core.problems import AppError
@@ -44,6 +45,9 @@ from app.core.resilience import CircuitOpen, Deadline, DeadlineExceeded
 log = structlog.get_logger("app.ai")
 
 __all__ = ["Citation", "Classification", "Completion", "Gateway"]
+
+# Asks the small model, by the deadline if there is one. Its answers are those of `classifier`.
+Predict = Callable[[str, Deadline | None], Awaitable[Prediction]]
 
 _PASSED_OVER = (ModelError, CircuitOpen, DeadlineExceeded, BudgetExceeded)
 
@@ -60,6 +64,7 @@ class Gateway:
         cache: ResponseCache,
         budget: DailyBudget | None,
         meter: Meter,
+        egress: Egress,
     ) -> None:
         """`models` are those configured, by their name in models.yaml; a route skips the others.
 
@@ -68,6 +73,7 @@ class Gateway:
         self.config = config
         self.prompts = prompts
         self.knowledge = knowledge
+        self.egress = egress
         self._load_classifier = classifier
         self._cache = cache
         self._budget = budget
@@ -77,6 +83,8 @@ class Gateway:
         self.release = Release("current", config, prompts, self._caller)
         # A feature may put its own in place while it is set up.
         self.choose: Choose = lambda _principal: self.release
+        self.permit: Permit = lambda release, _principal, _request_class: release
+        self.predict: Predict = self._predict
 
     def released(
         self, name: str, config: ModelsFile, prompts: PromptSet, models: Mapping[str, Model]
@@ -108,6 +116,7 @@ class Gateway:
             cache=ResponseCache(),
             budget=None,
             meter=self._meter,
+            egress=self.egress,
         )
 
     @cached_property
@@ -163,7 +172,7 @@ class Gateway:
             masked = pii.mask(text).text
             generation.findings += [finding.kind for finding in safety.check_input(masked)]
             with generation.stage("model"):
-                guess = self.classifier.predict(without_placeholders(masked))
+                guess = await self.predict(without_placeholders(masked), deadline)
             generation.route, generation.model = "small", self.classifier.sha256[:12]
             guess = replace(guess, escalate=generation.release.is_unsure(guess))
             answer = None
@@ -220,6 +229,9 @@ class Gateway:
             assert answer is not None  # noqa: S101  _stream ends with one or raises
             generation.outcome = "ok"
             yield completion(prepared, answer, generation)
+
+    async def _predict(self, text: str, _deadline: Deadline | None) -> Prediction:
+        return self.classifier.predict(text)
 
     def _prepare(
         self,
@@ -295,7 +307,7 @@ class Gateway:
                 continue
             generation.model, generation.route = reply.model, name
             return Answer(reply.text, data, reply.model, name, reply.finish == "handover")
-        raise no_answer(errors)
+        raise no_answer(errors, prepared.release.refused)
 
     async def _stream(
         self, prepared: Prepared, generation: Generation
@@ -325,7 +337,7 @@ class Gateway:
                         "The answer broke off",
                         "What was shown of it is not to be used. Ask again.",
                     ) from error
-        raise no_answer(errors)
+        raise no_answer(errors, prepared.release.refused)
 
     def _route(self, prepared: Prepared) -> Iterator[tuple[str, bool]]:
         names = prepared.release.caller.configured(prepared.spec.route)
@@ -371,7 +383,8 @@ class Gateway:
 
     @contextmanager
     def _generation(self, request_class: str, principal: Principal) -> Iterator[Generation]:
-        generation = Generation(request_class, principal.tenant, self.choose(principal))
+        release = self.permit(self.choose(principal), principal, request_class)
+        generation = Generation(request_class, principal.tenant, release)
         answered_by.set(generation.release.name)
         try:
             yield generation

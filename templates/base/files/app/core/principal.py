@@ -20,9 +20,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from app.core.access import Access
 from app.core.db import utcnow
 from app.core.problems import AppError, ConfigurationError
+from app.core.wall import current_tenant
 from app.settings import Settings
 
 _TOKEN_LENGTH = 32
+DEFAULT_TIER = "standard"
 _Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(scheme_name="bearer", auto_error=False)),
@@ -43,7 +45,7 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     acr: str | None = None
     auth_time: datetime | None = None
-    tier: str = "standard"
+    tier: str = DEFAULT_TIER
 
 
 Authenticator = Callable[[Request], Awaitable[Principal | None]]
@@ -57,6 +59,7 @@ async def caller_of(request: Request) -> Principal:
     if known is None:
         known = request.state.principal = await _authenticate(request)
         structlog.contextvars.bind_contextvars(tenant=known.tenant)
+        current_tenant.set(known.tenant)
     return known
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("app", "prompts", "knowledge", "datasets", "evals", "var/small.npz")
-FILES = ("models.yaml", "models.lock", "prompts.lock", "slo.yaml")
+FILES = ("access.yaml", "limits.yaml", "models.yaml", "models.lock", "prompts.lock", "slo.yaml")
 RECORDINGS = "evals/recordings/large.jsonl"
 CLASSIFY = "prompts/triage.classify.j2"
 

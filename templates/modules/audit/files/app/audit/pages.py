@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Security
 from fastapi.responses import HTMLResponse
 
 from app.audit.log import entries, head
 from app.core.db import ReaderDep
 from app.core.pages import Pages
-from app.core.principal import PrincipalDep
+from app.core.principal import Principal, principal_of
 
 _PAGE = 50
 
@@ -23,12 +23,13 @@ PAGES = Pages(Path(__file__).parent, lambda environment: environment.filters.upd
 router = APIRouter(
     route_class=PAGES.route, include_in_schema=False, default_response_class=HTMLResponse
 )
+Reader = Annotated[Principal, Security(principal_of, scopes=["audit:read"])]
 
 
 @router.get("/audit")
 async def audit_page(
     session: ReaderDep,
-    principal: PrincipalDep,
+    principal: Reader,
     action: Annotated[str, Query(max_length=64)] = "",
     target: Annotated[str, Query(max_length=255)] = "",
     before: Annotated[int | None, Query(ge=1)] = None,

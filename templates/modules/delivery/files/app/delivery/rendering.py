@@ -142,7 +142,7 @@ def _p95_template(rollout: Rollout) -> dict[str, Any]:
 def _enough(rollout: Rollout, query: str) -> str:
     """No answer, and so neither success nor failure, while there were too few requests."""
     requests = 'sum(slo:requests:increase5m{version="{{args.version}}"})'
-    return f"{query} and on () {requests} >= {rollout.pause.fewest_requests}"
+    return f"{query} and on () {requests} >= {rollout.fewest_requests.to_promote}"
 
 
 def _metric(name: str, query: str, *, success: str, failure: str) -> dict[str, Any]:

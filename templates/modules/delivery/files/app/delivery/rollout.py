@@ -47,9 +47,13 @@ class Abort(_Part):
     burn: float = Field(default=1, ge=1)
 
 
+class FewestRequests(_Part):
+    to_abort: int = Field(ge=1)
+    to_promote: int = Field(ge=1)
+
+
 class Pause(_Part):
     p95_moves_percent: float = Field(gt=0)
-    fewest_requests: int = Field(ge=1)
     metrics_older_than_s: float = Field(gt=0)
 
 
@@ -81,6 +85,7 @@ class Rollout(_Part):
 
     regions: tuple[Region, ...] = Field(min_length=1)
     canary: dict[Kind, Canary]
+    fewest_requests: FewestRequests
     abort: tuple[Abort, ...] = Field(min_length=1)
     pause: Pause
     shadow: Shadow

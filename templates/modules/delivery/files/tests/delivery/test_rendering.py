@@ -43,9 +43,8 @@ def test_every_analysis_that_is_named_is_there_and_holds_without_data() -> None:
             assert metric["failureCondition"] == "false" or "len(result) > 0" in str(
                 metric["failureCondition"]
             )
-            assert (
-                f">= {ROLLOUT.pause.fewest_requests}" in metric["provider"]["prometheus"]["query"]
-            )
+            query = metric["provider"]["prometheus"]["query"]
+            assert f">= {ROLLOUT.fewest_requests.to_promote}" in query
 
 
 def test_weights_of_a_load_balancer_add_up() -> None:

@@ -32,7 +32,8 @@ MODELS = (
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags_file: FlagFile) -> Path:
     """A folder with one prompt and one model, and nothing kept yet."""
-    shutil.copy("access.yaml", tmp_path)
+    for name in ("access.yaml", "limits.yaml"):
+        shutil.copy(name, tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts/p.j2").write_text(PROMPT)
