@@ -74,9 +74,9 @@ async def record(
 
 
 def _announce(entry: AuditEntry) -> None:
-    # Logs go elsewhere: they hold the chain's end where nobody can rewrite it with the table. A
-    # command, whose output is for a person, has not set up logs.
-    if structlog.is_configured():
+    # Logs go elsewhere: they hold the chain's end where nobody can rewrite it with the table. What
+    # a command prints is its answer, and no log.
+    if entry.correlation_id:
         log.info("audit", action=entry.action, seq=entry.seq, entry_hash=entry.hash)
 
 

@@ -44,11 +44,11 @@ def create_server(
     app = FastAPI(title="Small model", lifespan=lifespan, openapi_url=None)
     app.state.served = served
     problems.setup(app)
-    metrics.setup(app, counted)
+    closed = Depends(_key_asked(settings))
+    metrics.setup(app, counted, closed)
     _health(app, served)
-    closed = [Depends(_key_asked(settings))]
-    app.include_router(plain, dependencies=closed)
-    app.include_router(openai_api.router, dependencies=closed)
+    app.include_router(plain, dependencies=[closed])
+    app.include_router(openai_api.router, dependencies=[closed])
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)
     app.add_middleware(telemetry.RequestContextMiddleware, tenant=settings.default_tenant)
     return app

@@ -92,8 +92,9 @@ async def test_without_the_key_nothing_is_answered(
     headers = {"Authorization": header or ""}
     for path in ("/classify", "/v1/chat/completions"):
         assert (await client.post(path, json={}, headers=headers)).status_code == 401
-    assert (await client.get("/v1/models", headers=headers)).status_code == 401
-    for path in ("/healthz", "/readyz", "/metrics"):
+    for path in ("/v1/models", "/metrics"):
+        assert (await client.get(path, headers=headers)).status_code == 401
+    for path in ("/healthz", "/readyz"):
         assert (await client.get(path, headers=headers)).status_code == 200
 
 
@@ -128,3 +129,9 @@ async def test_the_command_names_a_missing_model(
     done = CliRunner().invoke(cli, ["serve"])
     assert done.exit_code == 1
     assert "app model train" in done.output
+
+
+async def test_metrics_tell_of_requests(client: httpx2.AsyncClient) -> None:
+    await client.post("/classify", json={"text": ALL[0]})
+    shown = (await client.get("/metrics")).text
+    assert 'http_requests_total{method="POST",route="/classify",status="200"} 1.0' in shown

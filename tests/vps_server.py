@@ -1,0 +1,222 @@
+"""A server as infra-vps sees it: a real Caddy, and processes where containers would be."""
+
+import http.client
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from greenlane.environment import free_port
+
+HERE = Path(__file__).parent
+FILES = HERE.parent / "templates/modules/infra-vps/files/infra/vps"
+SETTINGS = {
+    "NAME": "shop",
+    "CERTIFICATE_EMAIL": "ops@example.com",
+    "READY_SECONDS": "2",
+    "WATCH_SECONDS": "2",
+    "DRAIN_SECONDS": "0.5",
+    "KEEP": "3",
+}
+SLO = """\
+flows:
+  - name: inbox
+    route: GET /inbox
+  - name: ticket
+    route: GET /tickets/{ticket_id}
+"""
+
+
+class Server:
+    """The folder of a server, and `deploy.py` run on it."""
+
+    def __init__(self, root: Path, caddy: str, settings: dict[str, str]) -> None:
+        self.root = root
+        ports = distinct_ports(4)
+        self.port = ports[0]
+        self.settings = SETTINGS | settings | {
+            "DOMAIN": f"http://127.0.0.1:{ports[0]}",
+            "CADDY_ADMIN": f"127.0.0.1:{ports[1]}",
+            "PORT_BLUE": str(ports[2]),
+            "PORT_GREEN": str(ports[3]),
+        }  # fmt: skip
+        self.standin = root / "standin"
+        programs = root / "bin"
+        for folder in (root, self.standin, programs):
+            folder.mkdir(exist_ok=True)
+        docker = programs / "docker"
+        docker.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE}/vps_docker.py" "$@"\n')
+        docker.chmod(0o755)
+        self.env = os.environ | {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "STANDIN": str(self.standin),
+            "CADDY": caddy,
+            # What standing.yaml gives the container of Caddy.
+            "CADDY_FOLDER": str(root / "caddy"),
+            **{key: self.settings[key] for key in ("CADDY_ADMIN", "CERTIFICATE_EMAIL", "DOMAIN")},
+            "HOME": str(root),
+            "XDG_DATA_HOME": str(root / "caddy-data"),
+            "XDG_CONFIG_HOME": str(root / "caddy-config"),
+        }
+
+    def ship(self, image: str, change: Callable[[str], str] = lambda text: text) -> str:
+        """Put a release on the server, as `ship.sh` does; `change` plants a mistake in deploy.py."""
+        release = image.replace(":", "-")
+        folder = self.root / "releases" / release
+        shutil.copytree(FILES, folder, dirs_exist_ok=True)
+        (folder / "deploy.py").write_text(change((folder / "deploy.py").read_text()))
+        (folder / "standing.yaml").touch()
+        (folder / "server.env").write_text(
+            "".join(f"{name}={value}\n" for name, value in self.settings.items())
+        )
+        (folder / ".env.example").write_text("# Secrets\nCONTAINER_ACCESS_TOKEN=generate\n")
+        (folder / "slo.yaml").write_text(SLO)
+        (folder / "image").write_text(f"{image}\n")
+        return release
+
+    def start(self, release: str, *command: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, self.root / "releases" / release / "deploy.py", *command],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, release: str, *command: str, fails: bool = False) -> str:
+        process = self.start(release, *command)
+        printed, _ = process.communicate(timeout=60)
+        assert (process.returncode != 0) is fails, printed
+        return printed
+
+    def deploy(
+        self, image: str, change: Callable[[str], str] = lambda text: text, fails: bool = False
+    ) -> str:
+        return self.run(self.ship(image, change), "deploy", fails=fails)
+
+    def killed_at(self, release: str, step: str, number: int = 1) -> list[str]:
+        """Run a deploy and SIGKILL the script when it begins a step (the `number`th of the name).
+
+        Returns the steps that it began; the last one is `step`, unless it ended before.
+        """
+        process = self.start(release, "deploy")
+        assert process.stdout
+        begun = []
+        for line in process.stdout:
+            begun.append(line.split()[1])
+            if begun.count(step) == number:
+                process.kill()
+                break
+        process.wait()
+        process.stdout.close()
+        return begun
+
+    def state(self) -> dict[str, Any]:
+        return json.loads((self.root / "state.json").read_text())
+
+    def serving(self) -> str:
+        return ask(self.port, "/")[1]
+
+    def running(self) -> list[str]:
+        """The applications that run, by what they were started with."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if f"{HERE}/vps_application.py" in words and any(
+                address.endswith((self.settings["PORT_BLUE"], self.settings["PORT_GREEN"]))
+                for address in words
+            ):
+                found.append(words[2])
+        return sorted(found)
+
+    def journal(self) -> list[list[str]]:
+        """Every call of docker so far."""
+        return [json.loads(line) for line in (self.standin / "journal").read_text().splitlines()]
+
+    def mode(self, name: str) -> int:
+        return stat.S_IMODE((self.root / name).stat().st_mode)
+
+    def stop(self) -> None:
+        """End what it started, by the ids that were noted."""
+        for record in self.standin.glob("*/*.pid"):
+            with_id = Path("/proc", record.read_text())
+            if with_id.exists():
+                os.kill(int(record.read_text()), 9)
+
+
+def distinct_ports(count: int) -> list[int]:
+    found: list[int] = []
+    for _ in range(count):
+        found.append(free_port(None, default=found[-1] + 1 if found else 18300))
+    return found
+
+
+def ask(port: int, path: str, method: str = "GET", body: str | None = None) -> tuple[int, str]:
+    """Status and text of an answer, over a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+class Load:
+    """Requests without a pause: every one is counted, with what came of it."""
+
+    def __init__(self, port: int, writes: bool) -> None:
+        self._port = port
+        self._writes = writes
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self.answers: Counter[str] = Counter()
+        self.failures: list[str] = []
+
+    def requests(self) -> int:
+        with self._lock:
+            return sum(self.answers.values()) + len(self.failures)
+
+    @contextmanager
+    def running(self, threads: int = 8) -> Iterator["Load"]:
+        workers = [threading.Thread(target=self._work, args=(n,)) for n in range(threads)]
+        for worker in workers:
+            worker.start()
+        try:
+            yield self
+        finally:
+            self._done.set()
+            for worker in workers:
+                worker.join()
+
+    def _work(self, number: int) -> None:
+        paths = ["/inbox", "/tickets/7", "/slow"] if number == 0 else ["/inbox", "/tickets/7"]
+        turn = 0
+        while not self._done.is_set():
+            turn += 1
+            path = paths[turn % len(paths)]
+            method, body = ("POST", "x" * 2000) if self._writes and turn % 3 == 0 else ("GET", None)
+            try:
+                status, text = ask(self._port, path, method, body)
+                failed = "" if status == 200 else f"{status} {text}"
+            except (OSError, http.client.HTTPException) as error:
+                text, failed = "", repr(error)
+            with self._lock:
+                if failed:
+                    self.failures.append(f"{method} {path}: {failed}")
+                else:
+                    self.answers[text] += 1
+            time.sleep(0.005)
