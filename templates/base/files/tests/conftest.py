@@ -3,15 +3,18 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic import SecretStr
 
 from app.core import migrate
-from app.core.db import Database
+from app.core.db import Database, utcnow
+from app.core.principal import Principal, by_access_token
+from app.core.problems import AppError
 from app.main import create_app
 from app.settings import Settings
 
@@ -21,6 +24,17 @@ SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 
 # Where the tests begin: some of them go elsewhere.
 SLO, ACCESS = Path("slo.yaml").resolve(), Path("access.yaml").resolve()
+
+
+async def tester(request: Request) -> Principal | None:
+    """Let in who sends the access token, as one who has just given a second factor."""
+    services = request.app.state.services
+    given = request.headers.get("authorization")
+    try:
+        known = by_access_token(services.settings, services.access, given, is_only_guard=False)
+    except AppError:
+        return None
+    return replace(known, acr=services.settings.mfa_acr, auth_time=utcnow())
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
-from app.core.db import Database
+from app.core import wall
+from app.core.db import Base, Database
 from app.features import FEATURES
 
 PACKAGES = ("app.core", "app.ai", *FEATURES)
@@ -43,6 +44,7 @@ async def upgrade(database: Database) -> None:
     """Bring the database to the newest revision of every branch."""
     async with database.engine.connect() as connection:
         await connection.run_sync(_run, command.upgrade, "heads")
+        await connection.run_sync(wall.build, Base.metadata)
         await connection.commit()
 
 
