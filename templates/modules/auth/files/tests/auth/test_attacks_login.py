@@ -58,7 +58,7 @@ async def test_row_09_another_token_is_no_id_token(typ: str) -> None:
         await lying.provider.id_claims(signed(lying.key, said, typ=typ), "n")
 
 
-async def test_row_17_an_id_token_for_several(auth: Auth) -> None:
+async def test_row_17_an_id_token_for_several() -> None:
     lying = Lying()
     both = ["app", "other"]
     assert await lying.provider.id_claims(lying.id_token(aud=both, azp="app"), "n")
@@ -261,13 +261,12 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("target", HOSTILE)
-async def test_row_36_after_the_login_one_stays_here(browser: Browser, target: str) -> None:
-    assert local_target(target) == "/"
-    answer = await browser.get(
-        await browser.to_callback(start=f"/login?{urlencode({'next': target})}")
-    )
-    assert answer.headers["location"] == "/"
+async def test_row_36_after_the_login_one_stays_here(browser: Browser) -> None:
+    assert {local_target(target) for target in HOSTILE} == {"/"}
+    for target in HOSTILE[:3]:
+        start = f"/login?{urlencode({'next': target})}"
+        answer = await browser.get(await browser.to_callback(start=start))
+        assert answer.headers["location"] == "/"
 
 
 async def test_row_36_a_path_of_this_site_is_kept() -> None:
@@ -275,28 +274,28 @@ async def test_row_36_a_path_of_this_site_is_kept() -> None:
         assert local_target(target) == target
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        f"{SITE}/auth/callback/development/",
-        f"{SITE}/auth/callback/development.evil.example",
-        f"{SITE}/auth/callback/development/../../x",
-        f"{SITE}/auth/callback/development?x=1",
-        f"{SITE}:444/auth/callback/development",
-        f"{SITE}@evil.example/auth/callback/development",
-        "https://app.example.evil.example/auth/callback/development",
-        "http://app.example/auth/callback/development",
-        f"{SITE}/AUTH/callback/development",
-        "",
-    ],
-)
-async def test_row_37_an_address_that_is_not_registered(browser: Browser, address: str) -> None:
+NOT_REGISTERED = [
+    f"{SITE}/auth/callback/development/",
+    f"{SITE}/auth/callback/development.evil.example",
+    f"{SITE}/auth/callback/development/../../x",
+    f"{SITE}/auth/callback/development?x=1",
+    f"{SITE}:444/auth/callback/development",
+    f"{SITE}@evil.example/auth/callback/development",
+    "https://app.example.evil.example/auth/callback/development",
+    "http://app.example/auth/callback/development",
+    f"{SITE}/AUTH/callback/development",
+    "",
+]
+
+
+async def test_row_37_an_address_that_is_not_registered(browser: Browser) -> None:
     sent = query_of((await browser.get("/login")).headers["location"])
-    wrong = urlencode(sent | {"redirect_uri": address})
-    answer = await browser.get(f"{ISSUER}/authorize?{wrong}")
-    assert (answer.status_code, "location" in answer.headers) == (400, False)
-    answer = await browser.post(f"{ISSUER}/login", data={"asked": wrong, "person": "vic"})
-    assert (answer.status_code, "location" in answer.headers) == (400, False)
+    for address in NOT_REGISTERED:
+        wrong = urlencode(sent | {"redirect_uri": address})
+        answer = await browser.get(f"{ISSUER}/authorize?{wrong}")
+        assert (answer.status_code, "location" in answer.headers) == (400, False), address
+        answer = await browser.post(f"{ISSUER}/login", data={"asked": wrong, "person": "vic"})
+        assert (answer.status_code, "location" in answer.headers) == (400, False), address
 
 
 async def test_row_49_who_takes_anothers_email_stays_who_they_are(

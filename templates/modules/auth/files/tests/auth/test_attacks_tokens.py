@@ -52,11 +52,11 @@ async def api(browser: Browser, auth: Auth) -> Api:
     return found
 
 
-@pytest.mark.parametrize("alg", ["none", "None", "nOnE", "RS256"])
-async def test_row_01_alg_none(api: Api, alg: str) -> None:
-    header = {"alg": alg, "kid": api.key.kid, "typ": "at+jwt"}
-    assert await api.status(raw(header, signature="")) == 401
-    assert await api.status(raw(header)) == 401
+async def test_row_01_alg_none(api: Api) -> None:
+    for alg in ("none", "None", "nOnE", "", "RS256"):
+        header = {"alg": alg, "kid": api.key.kid, "typ": "at+jwt"}
+        assert await api.status(raw(header, signature="")) == 401
+        assert await api.status(raw(header)) == 401
 
 
 async def test_row_02_a_public_key_used_as_secret(api: Api) -> None:
@@ -80,19 +80,13 @@ async def test_row_03_an_algorithm_that_is_not_the_keys(api: Api) -> None:
         assert await api.status(signed(key, claims(), alg=alg)) == 401
 
 
-@pytest.mark.parametrize(
-    "kid", ["../../dev/null", "' OR 1=1 --", "k" * 6_000, ["k"], {"k": 1}, "k\0", "", 7, None]
-)
-async def test_row_04_a_kid_that_is_an_attack(api: Api, kid: Any) -> None:
+async def test_row_04_a_kid_that_is_an_attack(api: Api) -> None:
     header, _, rest = api.token().partition(".")
-    changed = json.loads(base64.urlsafe_b64decode(header + "==")) | {"kid": kid}
-    if kid is None:
-        del changed["kid"]
-    assert await api.status(f"{segment(changed)}.{rest}") == 401
-    plain = {name: value for name, value in changed.items() if name != "kid"}
-    if isinstance(kid, str) and len(kid) < 300:
-        plain["kid"] = kid
-    assert await api.status(signed(STRANGER, claims(), **plain)) == 401
+    opened = json.loads(base64.urlsafe_b64decode(header + "=="))
+    for kid in ("../../dev/null", "' OR 1=1 --", "k" * 6_000, ["k"], {"k": 1}, "k\0", "", 7, None):
+        assert await api.status(f"{segment(opened | {'kid': kid})}.{rest}") == 401, kid
+        if isinstance(kid, str):
+            assert await api.status(signed(STRANGER, claims(), kid=kid)) == 401, kid
 
 
 async def test_row_04_a_token_without_kid_signed_by_the_right_key(api: Api) -> None:
@@ -181,9 +175,8 @@ async def test_row_13_a_small_difference_of_clocks(api: Api) -> None:
     assert await api.status(api.token(claims(exp=now - 25, iat=now + 25))) == 200
 
 
-@pytest.mark.parametrize(
-    "issuer",
-    [
+async def test_row_15_another_issuer(api: Api) -> None:
+    for issuer in (
         "https://evil.example",
         ISSUER[:-1],
         f"{ISSUER}/",
@@ -191,18 +184,23 @@ async def test_row_13_a_small_difference_of_clocks(api: Api) -> None:
         [ISSUER],
         f"{ISSUER}.evil.example",
         None,
-    ],
-)
-async def test_row_15_another_issuer(api: Api, issuer: Any) -> None:
-    assert await api.status(api.token(claims(iss=issuer))) == 401
+    ):
+        assert await api.status(api.token(claims(iss=issuer))) == 401, issuer
 
 
-@pytest.mark.parametrize(
-    "audience", [None, "other", SITE[:-1], f"{SITE}/", ["a", "b"], [], [SITE, 7], {SITE: 1}, ""]
-)
-async def test_row_16_for_others(api: Api, audience: Any) -> None:
-    said = claims(aud=audience)
-    assert await api.status(api.token(said)) == 401
+async def test_row_16_for_others(api: Api) -> None:
+    for audience in (
+        None,
+        "other",
+        SITE[:-1],
+        f"{SITE}/",
+        ["a", "b"],
+        [],
+        [SITE, 7],
+        {SITE: 1},
+        "",
+    ):
+        assert await api.status(api.token(claims(aud=audience))) == 401, audience
     assert await api.status(api.token(claims(aud=["other", SITE]))) == 200
 
 
