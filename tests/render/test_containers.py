@@ -1,8 +1,10 @@
 """Dockerfile, compose.yaml, devcontainer.json: each by a tool that refuses a planted mistake."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -32,13 +34,22 @@ def changed(path: Path, folder: Path, old: str, new: str) -> Path:
 # -- Dockerfile ------------------------------------------------------------------------------------
 
 
+DOCKERFILES = ["Dockerfile", "Dockerfile.llama", "compose/identity/Dockerfile"]
+
+
 def hadolint(dockerfile: Path) -> int:
     return tool("hadolint", "--no-color", str(dockerfile)).returncode
 
 
-def test_hadolint_finds_nothing(rendered: Path) -> None:
-    done = tool("hadolint", "--no-color", str(rendered / "Dockerfile"))
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_hadolint_finds_nothing(rendered: Path, path: str) -> None:
+    done = tool("hadolint", "--no-color", str(rendered / path))
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_no_dockerfile_is_forgotten(rendered: Path) -> None:
+    found = {path.relative_to(rendered).as_posix() for path in rendered.rglob("Dockerfile*")}
+    assert found == set(DOCKERFILES)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +71,8 @@ def test_hadolint_finds_a_planted_mistake(
 def test_the_image_starts_as_nobody_from_the_base_that_is_given(rendered: Path) -> None:
     text = (rendered / "Dockerfile").read_text()
     stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
-    assert stages[0] == stages[-1] == "${BASE}"
+    assert re.search(r"@sha256:[0-9a-f]{64}$", text.split(" AS python\n")[0])
+    assert stages[1] == stages[-1] == "${BASE}"
     last = text[text.rindex("FROM ${BASE}") :]
     assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["10001:10001"]
     assert "train" not in last
@@ -112,9 +124,33 @@ def test_the_health_check_asks_readyz(rendered: Path, status: int, healthy: bool
 # -- compose.yaml ----------------------------------------------------------------------------------
 
 
+def compose_config(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What Docker Compose itself makes of the files, every profile included."""
+    options = ("--project-directory", str(folder), "--profile", "*")
+    return tool("docker-compose", *options, "config", "--format", "json", cwd=folder)
+
+
+def with_env(rendered: Path, folder: Path) -> Path:
+    """A copy of the Compose files, with an .env such as `app setup` writes."""
+    shutil.copytree(rendered / "compose", folder / "compose")
+    for name in ("compose.yaml", "ops"):
+        copy = shutil.copytree if (rendered / name).is_dir() else shutil.copyfile
+        copy(rendered / name, folder / name)
+    env = re.sub(r"(?m)=generate$", "=" + "x" * 64, (rendered / ".env.example").read_text())
+    (folder / ".env").write_text(env)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def services(rendered: Path) -> dict[str, dict[str, Any]]:
-    return yaml.safe_load((rendered / "compose.yaml").read_text())["services"]
+def project(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    done = compose_config(with_env(rendered, tmp_path_factory.mktemp("compose")))
+    assert done.returncode == 0, done.stdout
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return project["services"]
 
 
 def compose_schema(path: Path) -> int:
@@ -122,7 +158,8 @@ def compose_schema(path: Path) -> int:
 
 
 def test_compose_meets_its_schema(rendered: Path) -> None:
-    assert compose_schema(rendered / "compose.yaml") == 0
+    for path in (rendered / "compose.yaml", *(rendered / "compose").glob("*.yaml")):
+        assert compose_schema(path) == 0, path
 
 
 @pytest.mark.parametrize(
@@ -140,32 +177,84 @@ def test_compose_schema_refuses_a_planted_mistake(
     assert compose_schema(changed(rendered / "compose.yaml", tmp_path, old, new)) != 0
 
 
+def weaknesses(service: dict[str, Any]) -> list[str]:
+    """What a service may do that it need not."""
+    found = [
+        "its disk can be written" if not service.get("read_only") else "",
+        "it keeps capabilities" if service.get("cap_drop") != ["ALL"] else "",
+        "it may gain privileges"
+        if service.get("security_opt") != ["no-new-privileges:true"]
+        else "",
+        "it is privileged" if service.get("privileged") or service.get("cap_add") else "",
+        "it runs as root" if str(service.get("user", "1")).split(":")[0] in ("0", "root") else "",
+        *(
+            f"{limit} has no limit"
+            for limit in ("mem_limit", "cpus", "pids_limit")
+            if not service.get(limit)
+        ),
+        "nobody checks its health"
+        if "healthcheck" not in service and "build" not in service
+        else "",
+        "its image is not pinned"
+        if "build" not in service
+        and not re.search(r":[^@]+@sha256:[0-9a-f]{64}$", service["image"])
+        else "",
+        "it listens beyond this machine"
+        if any(port.get("host_ip") != "127.0.0.1" for port in service.get("ports", ()))
+        else "",
+    ]
+    return [weakness for weakness in found if weakness]
+
+
 def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
-    for name, service in services.items():
-        assert service["read_only"] is True, name
-        assert service["cap_drop"] == ["ALL"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert "privileged" not in service, name
-        assert service.get("user") != "root", name
+    assert len(services) >= 13
+    assert {name: weaknesses(service) for name, service in services.items()} == {
+        name: [] for name in services
+    }
 
 
-def test_compose_holds_together(services: dict[str, dict[str, Any]], rendered: Path) -> None:
-    data = yaml.safe_load((rendered / "compose.yaml").read_text())
-    for name, service in services.items():
-        for other, how in service.get("depends_on", {}).items():
-            assert other in services, f"{name} waits for {other}"
-            if how["condition"] == "service_healthy":
-                check = services[other].get("healthcheck", {})
-                assert "test" in check, (
-                    f"{name} waits for {other} to be healthy, which nobody checks"
-                )
-        assert set(service["networks"]) <= set(data["networks"])
-        volumes = [volume.partition(":")[0] for volume in service.get("volumes", [])]
-        assert set(volumes) <= set(data["volumes"])
-    only_inside = [name for name, service in services.items() if service["networks"] == ["inside"]]
-    assert sorted(only_inside) == ["cache", "database"]
-    published = [name for name, service in services.items() if service.get("ports")]
-    assert published == ["app"]
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("read_only", False),
+        ("cap_drop", ["NET_RAW"]),
+        ("cap_add", ["SYS_ADMIN"]),
+        ("security_opt", []),
+        ("user", "0:0"),
+        ("mem_limit", None),
+        ("healthcheck", None),
+        ("image", "valkey/valkey:8.1-alpine"),
+        ("ports", [{"target": 6379, "published": "6379"}]),
+    ],
+)
+def test_a_planted_weakness_is_seen(
+    services: dict[str, dict[str, Any]], key: str, value: object
+) -> None:
+    weak = {**services["cache"], key: value}
+    if value is None:
+        del weak[key]
+    assert len(weaknesses(weak)) == 1
+
+
+def test_what_needs_no_network_has_none(project: dict[str, Any]) -> None:
+    services = project["services"]
+    assert project["networks"]["inside"]["internal"] is True
+    outside = {name for name, service in services.items() if "outside" in service["networks"]}
+    assert outside == {"app", "collector", "grafana", "identity", "migrate", "worker"}
+    published = {name for name, service in services.items() if service.get("ports")}
+    assert published == {"app", "grafana", "identity"}
+
+
+def test_without_a_profile_only_the_application_starts(services: dict[str, dict[str, Any]]) -> None:
+    always = {name for name, service in services.items() if not service.get("profiles")}
+    assert always == {"app", "cache", "database", "inference", "migrate", "worker"}
+
+
+def test_the_inference_server_is_told_no_secret_but_its_key(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    told = services["inference"]["environment"]
+    assert [name for name, value in told.items() if "x" * 64 in value] == ["INFERENCE_KEY"]
 
 
 def test_setup_writes_every_password_that_compose_asks_for(rendered: Path) -> None:
@@ -177,22 +266,89 @@ def test_setup_writes_every_password_that_compose_asks_for(rendered: Path) -> No
     assert asked <= set(generated)
 
 
-def has_compose() -> bool:
-    try:
-        return tool("docker", "compose", "version").returncode == 0
-    except AssertionError:
-        return False
+def test_compose_asks_for_the_passwords(rendered: Path, tmp_path: Path) -> None:
+    folder = with_env(rendered, tmp_path)
+    env = (folder / ".env").read_text()
+    (folder / ".env").write_text(env.replace("POSTGRES_PASSWORD", "OTHER"))
+    done = compose_config(folder)
+    assert done.returncode != 0
+    assert "Add a line POSTGRES_PASSWORD=" in done.stdout
 
 
-@pytest.mark.skipif(not has_compose(), reason="`docker compose` is not on this machine")
-def test_docker_reads_compose(rendered: Path, tmp_path: Path) -> None:
-    (tmp_path / "compose.yaml").write_text((rendered / "compose.yaml").read_text())
-    refused = tool("docker", "compose", "config", "--quiet", cwd=tmp_path)
-    assert refused.returncode != 0, "it does not ask for the passwords"
-    env = re.sub(r"(?m)=generate$", "=x" * 16, (rendered / ".env.example").read_text())
-    (tmp_path / ".env").write_text(env)
-    done = tool("docker", "compose", "config", "--quiet", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "")
+# -- the large model's server ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({}, None),
+        ({"MODEL_SHA256": ""}, "MODEL_SHA256 is not set"),
+        ({"MODEL_SHA256": "0" * 64}, "is another file: its SHA-256 is"),
+        ({"MODEL": "/nowhere/model.gguf"}, "there is no model file /nowhere/model.gguf"),
+        ({"LLAMA_API_KEY": ""}, "LLAMA_API_KEY is not set"),
+    ],
+)
+def test_only_the_model_file_that_was_judged_is_served(
+    rendered: Path, tmp_path: Path, settings: dict[str, str], refused: str | None
+) -> None:
+    model, server = tmp_path / "model.gguf", tmp_path / "llama-server"
+    model.write_bytes(b"GGUF, more or less")
+    server.write_text('#!/bin/sh\necho "serving $*"\n')
+    server.chmod(0o755)
+    env = {
+        "PATH": os.environ["PATH"],
+        "LLAMA_API_KEY": "key",
+        "LLAMA_SERVER": str(server),
+        "MODEL": str(model),
+        "MODEL_NAME": "large",
+        "MODEL_SHA256": hashlib.sha256(model.read_bytes()).hexdigest(),
+        **settings,
+    }
+    done = subprocess.run(
+        [rendered / "compose/serve-model.sh", "--parallel", "2"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if refused:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert refused in done.stderr
+        assert "hint: " in done.stderr
+    else:
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"serving --model {model} --alias large ")
+        assert done.stdout.endswith("--parallel 2\n")
+
+
+# -- what is watched -------------------------------------------------------------------------------
+
+
+def test_every_panel_asks_for_a_metric_that_the_code_counts(rendered: Path) -> None:
+    code = "\n".join(path.read_text() for path in (rendered / "app").rglob("*.py"))
+    board = json.loads((rendered / "ops/grafana/dashboards/app.json").read_text())
+    asked = {
+        re.sub(r"_bucket$", "", name)
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+(?=[{\[)])", target["expr"])
+    }
+    assert len(asked) >= 8
+    assert {name for name in asked if f'"{name}"' not in code} == set()
+
+
+def test_prometheus_asks_services_that_there_are(
+    rendered: Path, services: dict[str, dict[str, Any]]
+) -> None:
+    config = yaml.safe_load((rendered / "ops/prometheus.yaml").read_text())
+    targets = [
+        target.partition(":")[0]
+        for job in config["scrape_configs"]
+        for group in job["static_configs"]
+        for target in group["targets"]
+    ]
+    assert set(targets) <= services.keys()
+    assert {"app", "worker", "inference"} <= set(targets)
 
 
 # -- devcontainer.json -----------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Builds the application: services first, then every feature in turn."""
 
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI, Security
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -27,6 +28,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None if settings.is_production else "/docs",
         openapi_url=None if settings.is_production else "/openapi.json",
         redoc_url=None,
+        # Requests become spans where something exports them; metrics and logs are our own.
+        telemetry={"metrics": False, "logs": False, "exclude": _is_routine},
         dependencies=[Depends(limits.spend)],
     )
     app.state.services = services
@@ -44,6 +47,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Added last, so that it is outermost: every log line of a request carries its correlation id.
     app.add_middleware(telemetry.RequestContextMiddleware, tenant=settings.default_tenant)
     return app
+
+
+def _is_routine(scope: MutableMapping[str, Any]) -> bool:
+    return scope.get("path") in {"/healthz", "/readyz", "/metrics"}
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from app.ai.model import Model, ModelError
 from app.ai.openai_model import OpenAIModel
 from app.ai.preparation import Prepared, prepare, without_placeholders
 from app.ai.prompts import PromptSet
-from app.ai.release import Choose, Release
+from app.ai.release import Choose, Permit, Release
 from app.ai.results import (
     OTHER,
     Answer,
@@ -36,6 +36,7 @@ from app.ai.results import (
 )
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ModelsFile
+from app.core.egress import Egress
 from app.core.flows import answered_by
 from app.core.principal import Principal
 from app.core.problems import AppError
@@ -63,6 +64,7 @@ class Gateway:
         cache: ResponseCache,
         budget: DailyBudget | None,
         meter: Meter,
+        egress: Egress,
     ) -> None:
         """`models` are those configured, by their name in models.yaml; a route skips the others.
 
@@ -71,6 +73,7 @@ class Gateway:
         self.config = config
         self.prompts = prompts
         self.knowledge = knowledge
+        self.egress = egress
         self._load_classifier = classifier
         self._cache = cache
         self._budget = budget
@@ -80,6 +83,7 @@ class Gateway:
         self.release = Release("current", config, prompts, self._caller)
         # A feature may put its own in place while it is set up.
         self.choose: Choose = lambda _principal: self.release
+        self.permit: Permit = lambda release, _principal, _request_class: release
         self.predict: Predict = self._predict
 
     def released(
@@ -112,6 +116,7 @@ class Gateway:
             cache=ResponseCache(),
             budget=None,
             meter=self._meter,
+            egress=self.egress,
         )
 
     @cached_property
@@ -302,7 +307,7 @@ class Gateway:
                 continue
             generation.model, generation.route = reply.model, name
             return Answer(reply.text, data, reply.model, name, reply.finish == "handover")
-        raise no_answer(errors)
+        raise no_answer(errors, prepared.release.refused)
 
     async def _stream(
         self, prepared: Prepared, generation: Generation
@@ -332,7 +337,7 @@ class Gateway:
                         "The answer broke off",
                         "What was shown of it is not to be used. Ask again.",
                     ) from error
-        raise no_answer(errors)
+        raise no_answer(errors, prepared.release.refused)
 
     def _route(self, prepared: Prepared) -> Iterator[tuple[str, bool]]:
         names = prepared.release.caller.configured(prepared.spec.route)
@@ -378,7 +383,8 @@ class Gateway:
 
     @contextmanager
     def _generation(self, request_class: str, principal: Principal) -> Iterator[Generation]:
-        generation = Generation(request_class, principal.tenant, self.choose(principal))
+        release = self.permit(self.choose(principal), principal, request_class)
+        generation = Generation(request_class, principal.tenant, release)
         answered_by.set(generation.release.name)
         try:
             yield generation

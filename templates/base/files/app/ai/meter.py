@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
+from opentelemetry.trace import Span
 
 from app.ai.release import Release
+from app.core import telemetry
 from app.core.metrics import Metrics
 
 log = structlog.get_logger("app.ai")
@@ -35,6 +37,8 @@ class Generation:
     findings: list[str] = field(default_factory=list)
     outcome: str = "error"
     stages: dict[str, float] = field(default_factory=dict)
+    # Never the current one: an answer that is streamed changes hands between its pieces.
+    span: Span = field(default_factory=lambda: telemetry.tracer.start_span("generation"))
     started: float = field(default_factory=time.perf_counter)
 
     @contextmanager
@@ -42,7 +46,8 @@ class Generation:
         """Time a stage: cache, retrieve or model. Milliseconds, summed over attempts."""
         began = time.perf_counter()
         try:
-            yield
+            with telemetry.span(name, self.span):
+                yield
         finally:
             self.stages[name] = self.stages.get(name, 0.0) + (time.perf_counter() - began) * 1000
 
@@ -111,6 +116,8 @@ class Meter:
         self._spent.labels(self._known(done.tenant)).inc(done.cost_usd)
         for kind in done.findings:
             self._findings.labels(kind).inc()
+        done.span.set_attributes(_attributes(done))
+        done.span.end()
         log.info(
             "generation",
             request_class=done.request_class,
@@ -137,3 +144,22 @@ class Meter:
         if len(self._tenants) < _TENANTS:
             self._tenants.add(tenant)
         return tenant if tenant in self._tenants else "others"
+
+
+def _attributes(done: Generation) -> dict[str, str | int | float | bool]:
+    """What a span says of a generation: by OpenTelemetry's names where there are any, no text."""
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.response.model": done.model,
+        "gen_ai.usage.input_tokens": done.tokens_in,
+        "gen_ai.usage.output_tokens": done.tokens_out,
+        "app.cached": done.cached,
+        "app.cost_usd": done.cost_usd,
+        "app.outcome": done.outcome,
+        "app.prompt.hash": done.prompt_hash or "",
+        "app.prompt.name": done.prompt,
+        "app.release": done.release.name,
+        "app.request_class": done.request_class,
+        "app.route": done.route,
+        "app.tenant": done.tenant,
+    }

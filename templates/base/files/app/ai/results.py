@@ -133,7 +133,7 @@ def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Co
     )
 
 
-def no_answer(errors: list[Exception]) -> AppError:
+def no_answer(errors: list[Exception], refused: frozenset[str] = frozenset()) -> AppError:
     """Say the most useful thing about why no model answered."""
     if errors and all(isinstance(error, BudgetExceeded) for error in errors):
         error = errors[-1]
@@ -141,6 +141,12 @@ def no_answer(errors: list[Exception]) -> AppError:
         return error
     if errors and isinstance(errors[-1], DeadlineExceeded):
         return AppError(504, "Took too long", "The models did not answer in time. Try again later.")
+    if not errors and refused:
+        return AppError(
+            403,
+            "No model may answer",
+            "None of the route's models may see this tenant's data for this use.",
+        )
     if not errors:
         return AppError(
             503, "No model is configured", "Name one that is in models.yaml, for this route."

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from app.core import wall
+from app.core import telemetry, wall
 
 # How long a writer waits for its turn, in seconds.
 _PATIENCE_S = 10
@@ -86,6 +86,8 @@ class Database:
             token = current_session.set(session)
             try:
                 yield session
+                with telemetry.span("persist"):
+                    await session.commit()
             finally:
                 current_session.reset(token)
 

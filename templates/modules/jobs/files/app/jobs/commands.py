@@ -75,7 +75,7 @@ def show_stats() -> None:
 
 @click.command()
 @click.option("--queues", help="Only these, separated by commas; otherwise every one.")
-@click.option("--metrics-port", type=int, help="Serve this process's metrics on 127.0.0.1.")
+@click.option("--metrics-port", type=int, help="Serve this process's metrics there, on HOST.")
 def worker(queues: str | None, metrics_port: int | None) -> None:
     """Work off the queues until SIGTERM or Ctrl-C; then finish or hand back what runs."""
     settings, jobs = Settings(), JobsSettings()
@@ -98,7 +98,7 @@ def worker(queues: str | None, metrics_port: int | None) -> None:
         services = app.state.services
         await _require_migrated(services.database)
         if metrics_port:
-            start_http_server(metrics_port, "127.0.0.1", services.metrics.registry)
+            start_http_server(metrics_port, settings.host, services.metrics.registry)
         async with (
             app.router.lifespan_context(app),
             Worker(services, app.state.jobs, jobs, names).running(),
