@@ -124,9 +124,7 @@ def same_origin(request: Request) -> None:
     """Refuse a form that another site sent. Browsers say where a request comes from."""
     headers: Mapping[str, str] = request.headers
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None:
-        allowed = site in ("same-origin", "none")
-    else:
-        allowed = origin is None or origin.partition("://")[2] == headers.get("host")
-    if not allowed:
+    is_from_page = site is None or site in ("same-origin", "none")
+    is_from_host = origin is None or origin.partition("://")[2] == headers.get("host")
+    if not (is_from_page and is_from_host):
         raise AppError(403, "Sent from another site", "Open the page here and decide again.")
