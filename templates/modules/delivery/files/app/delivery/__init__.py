@@ -12,4 +12,21 @@ if TYPE_CHECKING:
 
 
 def setup(app: "FastAPI", services: "Services") -> None:
-    pass
+    # Imported here: a command that takes a release back should not load what serves.
+    from app.delivery.gauges import Gauges
+    from app.delivery.rollout import load
+    from app.delivery.routes import router
+    from app.delivery.settings import RolloutSettings
+    from app.delivery.store import Rollouts
+    from app.flags.settings import FlagsSettings
+
+    settings = RolloutSettings()
+    app.state.rollouts = Rollouts(
+        services.database,
+        FlagsSettings().file,
+        load(settings.file),
+        settings.region,
+        services.settings.default_tenant,
+    )
+    app.include_router(router)
+    services.lifespans.append(Gauges(app.state.rollouts, services.metrics).running)

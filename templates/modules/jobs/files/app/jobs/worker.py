@@ -227,6 +227,9 @@ class Worker:
                 if time.monotonic() - pruned_at > _PRUNE_SECONDS:
                     pruned_at = time.monotonic()
                     await self._store.prune()
+                    depths = await self._store.depths()
+                    waiting = sum(n for (_, state), n in depths.items() if state == "ready")
+                    log.info("queue", waiting=waiting)
             except Exception as error:
                 log.error("queue_untidied", error=describe(error))
             await asyncio.sleep(min(self._settings.lease_seconds / 5, 2))

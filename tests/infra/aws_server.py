@@ -1,0 +1,34 @@
+"""A server that answers as AWS does: moto, with what Terraform's provider asks for and moto lacks.
+
+Run as a program with a port: `python aws_server.py 5000`.
+"""
+
+import sys
+
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup
+from moto.server import main
+
+create_replication_group = ElastiCacheBackend.create_replication_group
+
+
+def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
+    """moto counts the nodes by replicas only, and does not make them."""
+    asked["replicas_per_node_group"] = asked["num_cache_clusters"] - 1
+    group = create_replication_group(self, **asked)
+    names = ElastiCacheBackend.create_cache_cluster.__annotations__.keys() - {"return"}
+    for member in group.member_clusters:
+        node = {name: asked.get(name) for name in names} | {
+            "cache_cluster_id": member,
+            "engine_version": f"{asked['engine_version']}.1",
+            "num_cache_nodes": 1,
+        }
+        self.create_cache_cluster(**node)
+    return group
+
+
+ElastiCacheBackend.create_replication_group = with_members
+ApplicationAutoScalingResponse.list_tags_for_resource = lambda _: '{"Tags": {}}'
+
+if __name__ == "__main__":
+    main(["--host", "127.0.0.1", "--port", sys.argv[1]])
