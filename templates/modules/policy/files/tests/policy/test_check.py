@@ -44,18 +44,27 @@ def test_a_route_that_is_opened_is_found(app: FastAPI, policies: Policies) -> No
     assert places == {("openapi.authentication", "GET /opened")}
 
 
-def test_a_rule_that_no_example_breaks_is_found(copied: Path) -> None:
-    edit(copied / "examples/models/bad.yaml", "http://api.us", "https://api.us")
-    assert Policies(copied).check("models") == [
-        "models.rego: nothing in examples/models/bad.yaml breaks models.plain; add a case"
+def test_a_rule_that_nothing_breaks_is_found(copied: Path) -> None:
+    path = copied / "examples/compose/bad.yaml"
+    edit(path, "privileged: true", "privileged: false")
+    assert Policies(copied).check("compose") == [
+        "compose.rego: nothing breaks compose.privileged; "
+        "add to examples/compose/bad.yaml what does"
     ]
 
 
 def test_a_rule_that_went_blind_is_found(copied: Path) -> None:
     edit(copied / "compose.rego", 'user in {"", "0", "root"}', 'user in {"nobody-at-all"}')
     lines = Policies(copied).check("compose")
-    assert any("breaks compose.root" in line for line in lines)
-    assert any("the name of root is found" in line for line in lines)
+    assert any("nothing breaks compose.root" in line for line in lines)
+    assert any("the name of root is found: expected" in line for line in lines)
+
+
+def test_a_name_that_two_rules_have_is_found(copied: Path) -> None:
+    edit(copied / "compose.rego", '"compose.writable"', '"compose.root"')
+    assert any(
+        "several rules are called compose.root" in it for it in Policies(copied).check("compose")
+    )
 
 
 def test_a_good_example_that_is_refused_is_found(copied: Path) -> None:
