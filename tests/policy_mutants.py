@@ -1,4 +1,4 @@
-"""Run in a rendered repository: blinds each rule of the policies, and names those whose loss nobody notices."""
+"""Run in a rendered repository: blinds each rule, and names those whose loss nobody notices."""
 
 import re
 import shutil
