@@ -322,4 +322,35 @@ def _region(rollout: Rollout, wanted: str | None) -> str:
     return region
 
 
-COMMANDS = {"rollout": rollout_group}
+@click.group("shadow")
+def shadow_group() -> None:
+    """See what a candidate answers to copies of requests; ROLLOUT_SHADOW names it."""
+
+
+@shadow_group.command("report")
+@click.argument("candidate")
+@_json
+def shadow_report(candidate: str, as_json: bool) -> None:
+    """Compare CANDIDATE with what was answered, as Markdown."""
+    from sqlalchemy import select
+
+    from app.delivery.models import ShadowCopy
+    from app.delivery.shadow_report import compare, markdown
+
+    async def read(rollouts: "Rollouts") -> list[tuple[str, dict, dict]]:
+        columns = (ShadowCopy.request_class, ShadowCopy.real, ShadowCopy.shadow)
+        query = select(*columns).where(ShadowCopy.candidate == candidate)
+        async with rollouts.database.reader() as session:
+            rows = await session.execute(query)
+            return [(name, real, shadow) for name, real, shadow in rows if shadow]
+
+    found = compare(_with(read))
+    if not found:
+        raise ConfigurationError(f"no copy was answered by {candidate!r}. See ROLLOUT_SHADOW")
+    if as_json:
+        click.echo(json.dumps([asdict(item) for item in found], indent=2))
+    else:
+        click.echo(markdown(candidate, found), nl=False)
+
+
+COMMANDS = {"rollout": rollout_group, "shadow": shadow_group}
