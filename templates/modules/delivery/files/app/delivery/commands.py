@@ -215,6 +215,8 @@ def run(record: Path | None) -> None:
 
     Exit status 1 when it was rolled back.
     """
+    import httpx2
+
     from app.delivery.controller import Controller
     from app.delivery.decision import Decision
     from app.delivery.observation import Observation
@@ -233,12 +235,13 @@ def run(record: Path | None) -> None:
 
     async def walk(rollouts: "Rollouts") -> "RolloutRow | None":
         token = settings.access_token.get_secret_value() if settings.access_token else None
-        source = Prometheus(ours.prometheus) if ours.prometheus else OwnMetrics(ours.metrics, token)
-        try:
+        async with httpx2.AsyncClient(timeout=3) as client:
+            if ours.prometheus:
+                source = Prometheus(ours.prometheus, client)
+            else:
+                source = OwnMetrics(ours.metrics, token, client)
             controller = Controller(rollouts, objectives, source, note)
             return await controller.run(ours.look_every_s, said=said)
-        finally:
-            await source.close()
 
     row = _with(walk)
     if row is None:

@@ -85,7 +85,9 @@ class Copies:
                 for copy in taken[: max(0, left)]:
                     session.add(copy)
                     await session.flush()
-                    await answer_copy.enqueue(copy_id=copy.id)
+                    # The job is the tenant's, too: nobody else's job may see the copy.
+                    with structlog.contextvars.bound_contextvars(tenant=copy.tenant_id):
+                        await answer_copy.enqueue(copy_id=copy.id)
         except (SQLAlchemyError, TimeoutError, AppError) as error:
             # A copy is worth nothing by itself; the queue is full of what is.
             log.warning("copies_dropped", error=type(error).__name__, count=len(taken))

@@ -137,6 +137,13 @@ async def test_what_is_kept_for_the_copy_is_masked(services: Services, copies: C
     assert job.arguments == {"copy_id": copy.id}
 
 
+async def test_the_job_of_a_copy_is_its_tenants(services: Services, copies: Copies) -> None:
+    await services.gateway.classify("sort", "lost card", principal=Principal("north", "anna"))
+    await copies.flush()
+    (job,) = await rows(services, Job)
+    assert job.tenant_id == "north"
+
+
 async def test_labels_and_confidence_are_compared(services: Services, copies: Copies) -> None:
     await services.gateway.classify("sort", "lost card", principal=ADA)
     await copies.flush()
