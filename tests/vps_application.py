@@ -46,7 +46,9 @@ class Handler(BaseHTTPRequestHandler):
             with counting:
                 answered[200 if code < 500 else 500] += 1
             body = NAME
-            time.sleep(1.2 if self.path == "/slow" else hash((self.path, time.monotonic())) % 40 / 1000)
+            time.sleep(
+                1.2 if self.path == "/slow" else hash((self.path, time.monotonic())) % 40 / 1000
+            )
         self.send_response(code)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
