@@ -103,8 +103,9 @@ def aws_server(log: Path) -> Iterator[str]:
             _wait_for(port, server, log)
             yield f"http://127.0.0.1:{port}"
         finally:
-            os.killpg(server.pid, 15)
-            server.wait(timeout=20)
+            if server.poll() is None:
+                os.killpg(server.pid, 15)
+                server.wait(timeout=20)
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
