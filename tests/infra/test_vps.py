@@ -1,9 +1,6 @@
 """The deploy script of infra-vps with a real Caddy before two processes: no request is lost."""
 
-import os
 import random
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from made import run as run_tool
-from vps_server import FILES, Load, Server
+from vps_server import Load, Server
 
 pytestmark = pytest.mark.slow
 
