@@ -13,15 +13,13 @@ create_replication_group = ElastiCacheBackend.create_replication_group
 
 
 def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
-    """moto makes the group without its nodes, which the provider then asks for."""
+    """moto counts the nodes by replicas only, and does not make them."""
+    asked["replicas_per_node_group"] = asked["num_cache_clusters"] - 1
     group = create_replication_group(self, **asked)
     names = ElastiCacheBackend.create_cache_cluster.__annotations__.keys() - {"return"}
     for member in group.member_clusters:
-        node = dict.fromkeys(names) | {
+        node = {name: asked.get(name) for name in names} | {
             "cache_cluster_id": member,
-            "replication_group_id": group.replication_group_id,
-            "cache_node_type": asked["cache_node_type"],
-            "engine": asked["engine"],
             "engine_version": f"{asked['engine_version']}.1",
             "num_cache_nodes": 1,
         }

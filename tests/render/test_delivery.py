@@ -18,9 +18,8 @@ PACKAGES = ("prometheus", "prometheus-alertmanager")
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """promtool and amtool: those of this machine, or Debian's, unpacked and not installed."""
-    if found := shutil.which("promtool"):
-        if shutil.which("amtool"):
-            return Path(found).parent
+    if (found := shutil.which("promtool")) and shutil.which("amtool"):
+        return Path(found).parent
     if not shutil.which("apt-get"):
         pytest.skip("neither promtool and amtool nor apt-get are here")
     folder = tmp_path_factory.mktemp("debian")

@@ -196,7 +196,7 @@ def test_a_release_comes_from_a_tag_and_each_of_its_jobs_may_as_little_as_it_nee
         "publish": {"contents"},
         "deploy": {"id-token"},
     }
-    assert release["jobs"]["deploy"]["environment"] == "production"
+    assert release["jobs"]["deploy"]["environment"] == "prod"
     # What was cached by an earlier run is not part of a release.
     assert "actions/cache@" not in (rendered / ".github/workflows/release.yml").read_text()
     for job in release["jobs"].values():
@@ -208,7 +208,7 @@ def test_what_is_deployed_was_verified_before(rendered: Path) -> None:
     steps = load(rendered / ".github/workflows/release.yml")["jobs"]["deploy"]["steps"]
     commands = [step["run"] for step in steps if "run" in step]
     assert commands[0].startswith("uv run app release verify --identity")
-    assert commands[1] == "uv run just deploy production"
+    assert commands[1] == "uv run just deploy prod"
 
 
 def test_a_change_of_models_waits_for_the_environment_and_nothing_else_does(

@@ -28,9 +28,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None if settings.is_production else "/docs",
         openapi_url=None if settings.is_production else "/openapi.json",
         redoc_url=None,
-        dependencies=[Depends(limits.spend)],
         # Requests become spans where something exports them; metrics and logs are our own.
         telemetry={"metrics": False, "logs": False, "exclude": _is_routine},
+        dependencies=[Depends(limits.spend)],
     )
     app.state.services = services
     problems.setup(app)

@@ -22,8 +22,12 @@ from app.settings import Settings
 TOKEN = "t" * 32
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 
-# Where the tests begin: some of them go elsewhere.
-SLO, ACCESS = Path("slo.yaml").resolve(), Path("access.yaml").resolve()
+# The repository's tables: some tests go elsewhere.
+TABLES = {
+    "access_file": Path("access.yaml").resolve(),
+    "limits_file": Path("limits.yaml").resolve(),
+    "slo_file": Path("slo.yaml").resolve(),
+}
 
 
 async def tester(request: Request) -> Principal | None:
@@ -66,9 +70,8 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
         database_url=f"sqlite+aiosqlite:///{path}",
         access_token=SecretStr(TOKEN),
         in_process_workers=False,
-        slo_file=SLO,
-        access_file=ACCESS,
         log_level="ERROR",
+        **TABLES,
     )
 
 

@@ -144,6 +144,8 @@ async def _errors_mapped(deadline: Deadline) -> AsyncIterator[None]:
             yield
     except DeadlineExceeded:
         raise
+    except HostRefused as error:
+        raise ModelError(str(error)) from error
     except (TimeoutError, APITimeoutError) as error:
         raise DeadlineExceeded("the model did not answer in time") from error
     except APIStatusError as error:
@@ -151,8 +153,6 @@ async def _errors_mapped(deadline: Deadline) -> AsyncIterator[None]:
             f"the endpoint answered {error.status_code}", retryable=error.status_code in _RETRYABLE
         ) from error
     except APIConnectionError as error:
-        if isinstance(error.__cause__, HostRefused):
-            raise ModelError(str(error.__cause__)) from error
         raise ModelError("the connection failed or broke off", retryable=True) from error
     except OpenAIError as error:
         raise ModelError(f"the endpoint failed: {type(error).__name__}", retryable=True) from error

@@ -14,7 +14,11 @@ from tests.fake_openai import Answer, FakeOpenAI
 
 REQUEST = ModelRequest("big", (Message("user", "hello"),), max_tokens=10)
 # A client that nobody asks. A command calls as the person at the keyboard, and may.
-OWN_CLIENT = re.compile(r"\b(AsyncClient|httpx2\.\w+|urlopen|aiohttp\.\w+|requests\.\w+)\(")
+OWN_CLIENT = re.compile(
+    r"\b(?:AsyncClient|ClientSession|urlopen)\(|"
+    r"\bhttpx2\.(?:Client|delete|get|head|patch|post|put|request|stream)\(|"
+    r"\b(?:import|from) (?:aiohttp|httpx|requests)\b"
+)
 CALLERS = sorted(
     path for path in Path("app").rglob("*.py") if path.name not in {"egress.py", "commands.py"}
 )
@@ -54,12 +58,13 @@ async def test_a_redirect_does_not_lead_elsewhere() -> None:
             await client.get("http://one.example.com/")
 
 
-@pytest.mark.parametrize("path", CALLERS, ids=str)
-def test_nobody_makes_a_client_that_does_not_ask(path: Path) -> None:
-    assert OWN_CLIENT.findall(path.read_text(encoding="utf-8")) == []
+def test_nobody_makes_a_client_that_does_not_ask() -> None:
+    found = {str(path): OWN_CLIENT.findall(path.read_text(encoding="utf-8")) for path in CALLERS}
+    assert {path: calls for path, calls in found.items() if calls} == {}
 
 
 def test_the_check_sees_what_it_is_for() -> None:
     assert OWN_CLIENT.search("async with httpx2.AsyncClient() as client:")
-    assert OWN_CLIENT.search("urlopen(url)")
+    assert OWN_CLIENT.search("httpx2.post(url)")
+    assert OWN_CLIENT.search("    import requests")
     assert not OWN_CLIENT.search("services.egress.client()")

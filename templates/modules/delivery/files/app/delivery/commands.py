@@ -121,6 +121,22 @@ def simulate_rollout(
         raise click.exceptions.Exit(1)
 
 
+@rollout_group.command("migrations")
+def migrations() -> None:
+    """Fail when a migration would break the code that still serves during a rollout."""
+    from app.delivery.expand import incompatible
+
+    found = incompatible()
+    for item in found:
+        click.echo(item)
+    if found:
+        raise click.ClickException(
+            "the code before could not go on. If a migration is the last step of three (expand, "
+            'move, contract), it says so: CONTRACT = "nothing reads it since RELEASE"'
+        )
+    click.echo("every migration leaves the code before it working")
+
+
 @rollout_group.command("start")
 @click.argument("kind", type=click.Choice(["model", "prompt"]))
 @click.option("--candidate", default="current", show_default=True, help="The release to bring.")

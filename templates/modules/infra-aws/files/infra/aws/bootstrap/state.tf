@@ -35,11 +35,12 @@ resource "aws_kms_key" "this" {
   policy              = data.aws_iam_policy_document.key.json
 }
 
+# Its reads and writes are in CloudTrail.
+#trivy:ignore:AWS-0089
 resource "aws_s3_bucket" "state" {
   #checkov:skip=CKV_AWS_18:Reads and writes of states are in CloudTrail
   #checkov:skip=CKV_AWS_144:A state can be made again by import; it needs no second region
   #checkov:skip=CKV2_AWS_62:Nothing waits for a new state
-  #trivy:ignore:AVD-AWS-0089
   bucket = local.bucket
 
   lifecycle {

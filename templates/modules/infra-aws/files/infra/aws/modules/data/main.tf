@@ -29,7 +29,11 @@ resource "aws_db_parameter_group" "this" {
   }
 }
 
+# Protected in production only: a preview is deleted by whoever made it.
+#trivy:ignore:AWS-0177
 resource "aws_db_instance" "this" {
+  #checkov:skip=CKV_AWS_157:Two zones in production only
+  #checkov:skip=CKV_AWS_293:Protected in production only
   identifier     = var.name
   engine         = "postgres"
   engine_version = "17"
@@ -52,11 +56,9 @@ resource "aws_db_instance" "this" {
   parameter_group_name   = aws_db_parameter_group.this.name
   ca_cert_identifier     = "rds-ca-rsa2048-g1"
 
-  #checkov:skip=CKV_AWS_157:Two zones in production only; a preview is thrown away
-  multi_az                = var.lasting
-  backup_retention_period = var.lasting ? 14 : 1
-  copy_tags_to_snapshot   = true
-  #checkov:skip=CKV_AWS_293:Protected in production only; a preview is deleted by its pipeline
+  multi_az                            = var.lasting
+  backup_retention_period             = var.lasting ? 14 : 1
+  copy_tags_to_snapshot               = true
   deletion_protection                 = var.lasting
   skip_final_snapshot                 = !var.lasting
   final_snapshot_identifier           = var.lasting ? "${var.name}-last" : null
@@ -108,7 +110,6 @@ resource "aws_elasticache_replication_group" "this" {
   node_type                  = var.cache_type
   num_cache_clusters         = var.lasting ? 2 : 1
   automatic_failover_enabled = var.lasting
-  #checkov:skip=CKV_AWS_191:Encrypted by the stack's own key, which is a variable here
   multi_az_enabled           = var.lasting
   at_rest_encryption_enabled = true
   kms_key_id                 = var.key_arn

@@ -1,12 +1,12 @@
 data "aws_caller_identity" "me" {}
 
+# It holds the access logs themselves.
+#trivy:ignore:AWS-0089
 resource "aws_s3_bucket" "access" {
   #checkov:skip=CKV_AWS_18:It holds the access logs themselves
   #checkov:skip=CKV_AWS_144:Logs of requests need no second region
   #checkov:skip=CKV_AWS_145:Load balancers write only to buckets with Amazon's own keys
   #checkov:skip=CKV2_AWS_62:Nothing waits for a new log file
-  #trivy:ignore:AVD-AWS-0089 It holds the access logs themselves
-  #trivy:ignore:AVD-AWS-0132 Load balancers write only to buckets with Amazon's own keys
   bucket        = "${var.name}-access-${data.aws_caller_identity.me.account_id}"
   force_destroy = !var.lasting
 }
@@ -26,6 +26,8 @@ resource "aws_s3_bucket_versioning" "access" {
   }
 }
 
+# Load balancers write only to buckets with Amazon's own keys.
+#trivy:ignore:AWS-0132
 resource "aws_s3_bucket_server_side_encryption_configuration" "access" {
   bucket = aws_s3_bucket.access.id
   rule {

@@ -32,3 +32,14 @@ variable "log_days" {
   description = "Days that logs are kept."
   type        = number
 }
+
+variable "zones" {
+  description = "Letters of the two zones: named, so that a new zone of the region moves nothing."
+  type        = list(string)
+  default     = ["a", "b"]
+
+  validation {
+    condition     = length(distinct(var.zones)) == 2
+    error_message = "zones must be two."
+  }
+}

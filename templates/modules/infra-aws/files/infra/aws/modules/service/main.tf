@@ -5,7 +5,7 @@ resource "aws_ecs_service" "this" {
   task_definition                    = var.task_definition_arn
   desired_count                      = var.tasks.min
   launch_type                        = "FARGATE"
-  platform_version                   = "1.4.0"
+  platform_version                   = "LATEST"
   propagate_tags                     = "SERVICE"
   enable_ecs_managed_tags            = true
   availability_zone_rebalancing      = "ENABLED"
