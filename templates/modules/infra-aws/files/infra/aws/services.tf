@@ -7,6 +7,7 @@ locals {
       ACCESS_TOKEN          = local.secret_arns["access-token"]
       PGPASSWORD            = local.secret_arns["database-password"]
       AI_RESPONSE_CACHE_URL = local.secret_arns["cache-url"]
+      RATE_LIMITS_URL       = local.secret_arns["cache-url"]
     },
     { for name in var.secret_settings : name => "${local.secret_arns["settings"]}:${name}::" },
   )

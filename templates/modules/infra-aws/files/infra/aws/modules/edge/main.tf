@@ -20,6 +20,7 @@ resource "aws_vpc_security_group_ingress_rule" "web" {
 # The public door is what it is for.
 #trivy:ignore:AWS-0053
 resource "aws_lb" "this" {
+  #checkov:skip=CKV2_AWS_76:Wants a list that refuses every cloud's addresses, and so the webhooks of customers
   name                       = var.name
   load_balancer_type         = "application"
   security_groups            = [aws_security_group.balancer.id]
