@@ -165,7 +165,7 @@ def test_nothing_needs_a_secret_and_what_runs_on_pull_requests_writes_nothing(
         if path.name == "update.yml":
             continue
         assert "secrets." not in path.read_text()
-        if path.name == "release.yml":
+        if path.name in ("preview.yml", "release.yml"):
             continue
         assert "write" not in str([job.get("permissions") for job in load(path)["jobs"].values()])
 
@@ -202,6 +202,16 @@ def test_a_release_comes_from_a_tag_and_each_of_its_jobs_may_as_little_as_it_nee
     for job in release["jobs"].values():
         for step in job["steps"]:
             assert step.get("with", {}).get("enable-cache") in (None, False)
+
+
+def test_a_preview_is_let_in_by_an_environment_of_its_own_and_forks_get_none(
+    rendered: Path,
+) -> None:
+    for name, job in load(rendered / ".github/workflows/preview.yml")["jobs"].items():
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+        assert job["environment"] == "preview"
+        assert "vars.PREVIEWS == 'true'" in job["if"]
+        assert name == "sweep" or "head.repo.full_name == github.repository" in job["if"]
 
 
 def test_what_is_deployed_was_verified_before(rendered: Path) -> None:

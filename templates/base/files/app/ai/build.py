@@ -1,5 +1,6 @@
 """Puts the gateway together from models.yaml and the settings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from app.ai.budget import DailyBudget
@@ -26,6 +27,7 @@ def build_gateway(
     database: Database,
     metrics: Metrics,
     settings: AiSettings | None = None,
+    budget: Callable[..., DailyBudget] = DailyBudget,
 ) -> Gateway:
     """Read models.yaml, prompts and articles. Opens no connection and loads no model.
 
@@ -40,7 +42,7 @@ def build_gateway(
         prompts=prompts,
         knowledge=KnowledgeBase(settings.knowledge_dir),
         cache=ResponseCache(settings.response_cache_url),
-        budget=DailyBudget(
+        budget=budget(
             database, tokens=config.daily_budget.tokens, cost_usd=config.daily_budget.cost_usd
         ),
         meter=Meter(metrics),

@@ -77,7 +77,7 @@ class Gateway:
         self._load_classifier = classifier
         self._cache = cache
         self._budget = budget
-        self._meter = meter
+        self.meter = meter
         self._caller = Caller(models, config.models, budget, meter)
         self._callers = [self._caller]
         self.release = Release("current", config, prompts, self._caller)
@@ -90,7 +90,7 @@ class Gateway:
         self, name: str, config: ModelsFile, prompts: PromptSet, models: Mapping[str, Model]
     ) -> Release:
         """Return another release, on this gateway's budget and meter; `choose` may answer it."""
-        caller = Caller(models, config.models, self._budget, self._meter)
+        caller = Caller(models, config.models, self._budget, self.meter)
         self._callers.append(caller)
         return Release(name, config, prompts, caller)
 
@@ -115,7 +115,7 @@ class Gateway:
             knowledge=self.knowledge,
             cache=ResponseCache(),
             budget=None,
-            meter=self._meter,
+            meter=self.meter,
             egress=self.egress,
         )
 
@@ -170,6 +170,7 @@ class Gateway:
         """
         with self._generation(request_class, principal) as generation:
             masked = pii.mask(text).text
+            generation.asked = {"text": masked}
             generation.findings += [finding.kind for finding in safety.check_input(masked)]
             with generation.stage("model"):
                 guess = await self.predict(without_placeholders(masked), deadline)
@@ -355,7 +356,7 @@ class Gateway:
         errors.append(error)
         reason = type(error).__name__
         generation.fallbacks.append(f"{name}: {reason}")
-        self._meter.failure(prepared.request_class, name, reason)
+        self.meter.failure(prepared.request_class, name, reason)
         # The message is ours, never the provider's: theirs may repeat what was sent.
         log.warning("model_passed_over", model=name, reason=reason, detail=str(error))
 
@@ -369,7 +370,7 @@ class Gateway:
             return None
         with generation.stage("cache"):
             found = await self._cache.get(self._key(prepared))
-        self._meter.cache(prepared.request_class, hit=bool(found))
+        self.meter.cache(prepared.request_class, hit=bool(found))
         if not found:
             return None
         generation.cached = True
@@ -395,4 +396,4 @@ class Gateway:
             generation.outcome = "left"
             raise
         finally:
-            self._meter.record(generation)
+            self.meter.record(generation)

@@ -91,7 +91,7 @@ def classification(
     unknown = answer is not None and answer.data["label"] == OTHER
     if answer is not None and not unknown:
         label, confidence = answer.data["label"], float(answer.data.get("confidence", 1.0))
-    return Classification(
+    generation.result = made = Classification(
         label=label,
         confidence=confidence,
         escalated=guess.escalate,
@@ -106,6 +106,7 @@ def classification(
         latency_ms=generation.latency_ms,
         findings=tuple(findings),
     )
+    return made
 
 
 def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Completion:
@@ -113,7 +114,7 @@ def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Co
     findings = prepared.findings
     if answer.handover:
         findings = (*findings, Finding("no_source", "no article fits the question", blocks=False))
-    return Completion(
+    generation.result = made = Completion(
         text=pii.unmask(answer.text, prepared.vault, safety.SPOKEN),
         data=answer.data,
         model=answer.model,
@@ -131,6 +132,7 @@ def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Co
         ),
         latency_ms=generation.latency_ms,
     )
+    return made
 
 
 def no_answer(errors: list[Exception], refused: frozenset[str] = frozenset()) -> AppError:

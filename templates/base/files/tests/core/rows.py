@@ -20,6 +20,7 @@ GLOBAL_TABLES = {
     "auth_issuer_keys": "of the provider for development",
     "auth_issuer_sessions": "of the provider for development",
     "auth_used_tokens": "hashes of tokens that count once",
+    "rollouts": "a release is rolled out to everybody; holds no content",
 }
 # Those that a tenant's rows refer to.
 PARENTS = ("auth_accounts",)

@@ -35,7 +35,7 @@ cases := {
 		{"steps": [{"env": {"API_KEY": "${{ secrets.API_KEY }}"}, "run": "deploy"}]},
 		[],
 	),
-	"a token in commands is found": case({"steps": [{"run": "deploy ${{ github.token }}"}]}, ["github.secret"]),
+	"a token in commands is found": case({"steps": [{"run": "deploy ${{ github.token }}"}]}, ["github.secret-in-commands"]),
 	"a secret of a step is found": case(
 		{"steps": [{"env": {"API_KEY": "tulip"}, "run": "deploy"}]},
 		["github.secret"],

@@ -14,5 +14,12 @@ cases := {
 	"a file of this repository passes": case({"include": "ci/deploy.yml"}, []),
 	"a branch is no commit": case({"include": [{"project": "a/b", "ref": "main"}]}, ["gitlab.include"]),
 	"a variable of a job is judged": case({"check": {"variables": {"TOKEN": "tulip"}}}, ["gitlab.secret"]),
+	"a daemon spoken to with TLS passes": case(
+		{"check": {
+			"services": ["docker:28-dind"],
+			"variables": {"DOCKER_TLS_CERTDIR": "/certs", "DOCKER_TLS_VERIFY": "1"},
+		}},
+		[],
+	),
 	"a template of a job needs no timeout": {"input": {".base": {"script": []}}, "rules": []},
 }

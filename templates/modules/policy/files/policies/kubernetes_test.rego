@@ -84,6 +84,6 @@ cases := {
 	"a secret without contents passes": case([{"kind": "Secret", "metadata": {"name": "empty"}}], []),
 	"a path of the node is found": case(
 		[pod({"volumes": [{"name": "a", "hostPath": {"path": "/etc"}}]}), closed("default", {})],
-		["kubernetes.host"],
+		["kubernetes.host-path"],
 	),
 }

@@ -32,7 +32,7 @@ cases := {
 	"calls out on all ports do not": case(
 		"aws_vpc_security_group_egress_rule",
 		{"cidr_ipv4": "0.0.0.0/0", "ip_protocol": "-1"},
-		["terraform.open-network"],
+		["terraform.open-egress"],
 	),
 	"what is gone is not judged": case("aws_db_instance", null, []),
 	"what names no resource passes": case(

@@ -30,15 +30,19 @@ class Membership:
     tier: str = Principal("", "").tier
 
 
-Members = Callable[[AsyncSession, Account, Mapping[str, Any]], Awaitable[Membership | None]]
-"""Says what an account is, given the provider's claims; None: nothing, they may not enter."""
+Members = Callable[[AsyncSession, Account | None, Mapping[str, Any]], Awaitable[Membership | None]]
+"""Says what an account is, given the provider's claims; None: nothing, they may not enter. A
+program has no account."""
+
+Welcome = Callable[[AsyncSession, Account, Mapping[str, str]], Awaitable[None]]
+"""Told of a login, with the browser's cookies, before it is asked what the account is."""
 
 
 def members_by_claims(settings: Settings, auth: AuthSettings) -> Members:
     """Membership as the provider's claims tell it."""
 
     async def member(
-        _session: AsyncSession, _account: Account, claims: Mapping[str, Any]
+        _session: AsyncSession, _account: Account | None, claims: Mapping[str, Any]
     ) -> Membership | None:
         return membership_of(claims, settings, auth)
 

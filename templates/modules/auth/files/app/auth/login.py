@@ -1,7 +1,7 @@
 """What the application knows of logins: providers, and who is behind a session or a token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,16 +13,16 @@ from app.audit.log import record
 from app.auth import flow, sessions
 from app.auth.accounts import (
     Members,
+    Welcome,
     account_of,
     acr_of,
     auth_time_of,
     known_account,
-    membership_of,
     no_member,
     scopes_granted,
 )
 from app.auth.keys import FetchFailed
-from app.auth.models import AppSession, Flow, UsedToken
+from app.auth.models import Account, AppSession, Flow, UsedToken
 from app.auth.provider import Provider, TokenDenied, Tokens
 from app.auth.sealing import Sealed, fingerprint
 from app.auth.sessions import Login
@@ -42,12 +42,15 @@ _REFRESH_MIN_S, _REFRESH_MAX_S = 60, 900
 
 @dataclass
 class Auth:
-    """The login of this application. A feature may replace `members`, which says who is what."""
+    """The login of this application. A feature may replace `members`, which says who is what, and
+    set `welcome`.
+    """
 
     services: Services
     settings: AuthSettings
     providers: dict[str, Provider]
     members: Members
+    welcome: Welcome | None = None
 
     def __post_init__(self) -> None:
         secret = self.settings.secret
@@ -76,6 +79,8 @@ class Auth:
         self._require_asked(begun, login)
         async with self.services.database.session() as session:
             account = await account_of(session, claims)
+            if self.welcome is not None:
+                await self.welcome(session, account, cookies)
             membership = await self.members(session, account, claims)
             if membership is None:
                 raise no_member()
@@ -202,35 +207,33 @@ class Auth:
         provider = next(iter(self.providers.values()))
         expected = Expected(provider.issuer, self.settings.audience, self.settings.leeway_s)
         claims = await verify(token, self.settings.access_token_typ, provider.keys.find, expected)
-        membership = membership_of(claims, self.services.settings, self.settings)
-        subject = claims.get("sub")
-        if membership is None or not subject:
-            raise TokenRefused("it does not say whose it is, or of which tenant")
-        services = self.services
-        scopes = scopes_granted(claims, services.access)
-        if is_program(claims):
-            return Principal(
-                membership.tenant, subject, scopes=scopes, tier=membership.tier
-            ), claims
+        subject, services = claims.get("sub"), self.services
+        if not isinstance(subject, str) or not subject:
+            raise TokenRefused("it does not say whose it is")
+        is_a_program = is_program(claims)
         async with services.database.reader() as session:
             known = await known_account(session, claims["iss"], subject)
-            if known is not None:
-                membership = await self.members(session, known, claims)
+            # Who has never signed in by a browser is somebody all the same. No account has that id.
+            person = known or Account(id=f"sub:{subject}", issuer=claims["iss"], subject=subject)
+            account = None if is_a_program else person
+            membership = await self.members(session, account, claims)
         if membership is None:
             raise TokenRefused("whose it is has no role here")
-        return (
-            Principal(
-                membership.tenant,
-                known.id if known else subject,
-                membership.roles,
-                # What was granted to a token is never more than what its person may do.
-                scopes & services.access.scopes_of(membership.roles),
-                acr_of(claims, services.settings, self.settings),
-                auth_time_of(claims),
-                membership.tier,
-            ),
-            claims,
+        scopes = scopes_granted(claims, services.access)
+        if membership.roles or not is_a_program:
+            # What was granted to a token is never more than what its owner may do.
+            scopes &= services.access.scopes_of(membership.roles)
+        name = subject if is_a_program else person.id
+        principal = Principal(
+            membership.tenant, name, membership.roles, scopes, tier=membership.tier
         )
+        if is_a_program:
+            return principal, claims
+        return replace(
+            principal,
+            acr=acr_of(claims, services.settings, self.settings),
+            auth_time=auth_time_of(claims),
+        ), claims
 
     async def end_by_logout_token(self, provider: Provider, token: str) -> None:
         """End what a logout token names (OpenID back-channel logout). Raises TokenRefused."""

@@ -68,6 +68,8 @@ class AuthSettings(BaseSettings):
         wrong = []
         if self.provider == DEVELOPMENT:
             wrong.append("AUTH_PROVIDER=development signs in whoever asks; set oidc")
+        elif not self.discovery_url.startswith("https://"):
+            wrong.append("AUTH_DISCOVERY_URL must be an https:// address")
         if not self.public_url.startswith("https://"):
             wrong.append("AUTH_PUBLIC_URL must be the https:// address of the application")
         if len(self.secret.get_secret_value() if self.secret else "") < 32:

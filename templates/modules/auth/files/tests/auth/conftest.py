@@ -1,7 +1,9 @@
 """People who sign in at the development issuer, and browsers for them."""
 
 import re
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from fastapi import FastAPI
+from joserfc.jwk import RSAKey
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase
 
@@ -17,7 +20,7 @@ from app.auth.login import Auth
 from app.main import create_app
 from app.settings import Settings
 
-SITE = "https://test"
+SITE = "https://app.example"
 ISSUER = f"{SITE}/development-issuer"
 FROM_A_PAGE = {"Origin": SITE, "Sec-Fetch-Site": "same-origin"}
 
@@ -33,9 +36,21 @@ def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
         "AUTH_TENANT_CLAIM": "",
     }.items():
         monkeypatch.setenv(name, value)
+    # To draw a key takes longer than most tests.
+    monkeypatch.setattr("app.auth.issuer.grants.draw_key", _same_key)
     # Attempts are limited by address, and all tests come from one.
     monkeypatch.setattr("app.core.limits.ProcessCounters.incr", _first)
     return create_app(settings.model_copy(update={"access_token": None}))
+
+
+@cache
+def _key() -> dict[str, Any]:
+    return dict(RSAKey.generate_key(2048).as_dict(private=True))
+
+
+def _same_key() -> RSAKey:
+    parameters = {"kid": secrets.token_hex(8), "alg": "RS256", "use": "sig"}
+    return RSAKey.import_key(_key() | parameters)
 
 
 async def _first(_self: Any, _key: str, _expiry: int) -> int:
@@ -53,6 +68,7 @@ class Browser:
 
     def __init__(self, app: FastAPI) -> None:
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        self.app = app
         self.http = httpx2.AsyncClient(transport=transport, base_url=SITE)
 
     def cookie(self, name: str = "__Host-session") -> str | None:

@@ -215,6 +215,8 @@ def run(record: Path | None) -> None:
 
     Exit status 1 when it was rolled back.
     """
+    import httpx2
+
     from app.delivery.controller import Controller
     from app.delivery.decision import Decision
     from app.delivery.observation import Observation
@@ -233,12 +235,13 @@ def run(record: Path | None) -> None:
 
     async def walk(rollouts: "Rollouts") -> "RolloutRow | None":
         token = settings.access_token.get_secret_value() if settings.access_token else None
-        source = Prometheus(ours.prometheus) if ours.prometheus else OwnMetrics(ours.metrics, token)
-        try:
+        async with httpx2.AsyncClient(timeout=3) as client:
+            if ours.prometheus:
+                source = Prometheus(ours.prometheus, client)
+            else:
+                source = OwnMetrics(ours.metrics, token, client)
             controller = Controller(rollouts, objectives, source, note)
             return await controller.run(ours.look_every_s, said=said)
-        finally:
-            await source.close()
 
     row = _with(walk)
     if row is None:
@@ -322,4 +325,35 @@ def _region(rollout: Rollout, wanted: str | None) -> str:
     return region
 
 
-COMMANDS = {"rollout": rollout_group}
+@click.group("shadow")
+def shadow_group() -> None:
+    """See what a candidate answers to copies of requests; ROLLOUT_SHADOW names it."""
+
+
+@shadow_group.command("report")
+@click.argument("candidate")
+@_json
+def shadow_report(candidate: str, as_json: bool) -> None:
+    """Compare CANDIDATE with what was answered, as Markdown."""
+    from sqlalchemy import select
+
+    from app.delivery.models import ShadowCopy
+    from app.delivery.shadow_report import compare, markdown
+
+    async def read(rollouts: "Rollouts") -> list[tuple[str, dict, dict]]:
+        columns = (ShadowCopy.request_class, ShadowCopy.real, ShadowCopy.shadow)
+        query = select(*columns).where(ShadowCopy.candidate == candidate)
+        async with rollouts.database.reader() as session:
+            rows = await session.execute(query)
+            return [(name, real, shadow) for name, real, shadow in rows if shadow]
+
+    found = compare(_with(read))
+    if not found:
+        raise ConfigurationError(f"no copy was answered by {candidate!r}. See ROLLOUT_SHADOW")
+    if as_json:
+        click.echo(json.dumps([asdict(item) for item in found], indent=2))
+    else:
+        click.echo(markdown(candidate, found), nl=False)
+
+
+COMMANDS = {"rollout": rollout_group, "shadow": shadow_group}

@@ -65,7 +65,7 @@ class Controller:
             reason = "the flag was changed by somebody else"
             await self._rollouts.act(row, "leave", self._by, reason, state="left")
             return Decision("finish", reason)
-        await self._rollouts.apply(row)
+        await self._rollouts.apply(row, self._by)
         now = utcnow()
         observation = await self._source.look(now.timestamp())
         if observation is not None:

@@ -1,9 +1,9 @@
-"""Where each rollout stands. What happened to it, and who did what, is in the audit."""
+"""Where each rollout stands, and copies for a shadow. What happened is in the audit."""
 
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Index, String
+from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
@@ -44,3 +44,22 @@ class RolloutRow(Base):
 
 
 OPEN: tuple[State, ...] = ("going", "paused", "taking_back")
+
+
+class ShadowCopy(Base):
+    """What was asked and answered, and what a candidate would have answered to it.
+
+    `asked` is masked, and emptied once the candidate has answered.
+    """
+
+    __tablename__ = "shadow_copies"
+    __table_args__ = (Index(None, "candidate", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    request_class: Mapped[str] = mapped_column(String(64))
+    candidate: Mapped[str] = mapped_column(String(64))
+    asked: Mapped[dict | None] = mapped_column(JSON(none_as_null=True))
+    real: Mapped[dict] = mapped_column(JSON)
+    shadow: Mapped[dict | None] = mapped_column(JSON(none_as_null=True))

@@ -23,3 +23,6 @@ class RolloutSettings(BaseSettings):
         description="Without Prometheus: the metrics of every process, workers too, as JSON",
     )
     look_every_s: float = Field(default=1, gt=0, le=30)
+    shadow: str | None = Field(
+        default=None, description="A release of flags.json that answers copies, for nobody"
+    )

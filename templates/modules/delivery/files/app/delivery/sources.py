@@ -10,7 +10,6 @@ import httpx2
 from app.delivery.observation import Observation, Seen
 
 REQUESTS, SECONDS = "slo_requests_total", "slo_request_seconds_bucket"
-_PATIENCE_S = 3.0
 
 Labels = Mapping[str, str]
 Sample = tuple[str, Labels, float]
@@ -21,18 +20,16 @@ class Source(Protocol):
         """What came since the last look; None for the first one. Never raises."""
         ...
 
-    async def close(self) -> None: ...
-
 
 class OwnMetrics:
     """The metrics of each process, added up; one that was started anew begins at nothing."""
 
     def __init__(
-        self, addresses: Iterable[str], token: str | None, client: httpx2.AsyncClient | None = None
+        self, addresses: Iterable[str], token: str | None, client: httpx2.AsyncClient
     ) -> None:
         self._addresses = tuple(addresses)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = client or httpx2.AsyncClient(timeout=_PATIENCE_S)
+        self._client = client
         self._growth = _Growth()
 
     async def look(self, now: float) -> Observation | None:
@@ -46,9 +43,6 @@ class OwnMetrics:
                 self._growth.add(address, name, labels, value)
         return self._growth.observation(now, missing)
 
-    async def close(self) -> None:
-        await self._client.aclose()
-
     async def _read(self, address: str) -> str | None:
         try:
             response = await self._client.get(address, headers=self._headers)
@@ -60,9 +54,9 @@ class OwnMetrics:
 class Prometheus:
     """The same counters as Prometheus keeps them, of every process that it scrapes."""
 
-    def __init__(self, address: str, client: httpx2.AsyncClient | None = None) -> None:
+    def __init__(self, address: str, client: httpx2.AsyncClient) -> None:
         self._address = address.rstrip("/")
-        self._client = client or httpx2.AsyncClient(timeout=_PATIENCE_S)
+        self._client = client
         self._growth = _Growth()
 
     async def look(self, now: float) -> Observation | None:
@@ -80,9 +74,6 @@ class Prometheus:
             process = f"{labels.get('job')} {labels.get('instance')}"
             self._growth.add(process, labels.pop("__name__"), labels, value)
         return self._growth.observation(now, ())
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
 
 class _Growth:

@@ -4,6 +4,7 @@ Where it stands is in the database before the flag changes, and each look makes 
 database says. So whoever takes over after a crash goes on where it was.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -87,7 +88,7 @@ class Rollouts:
             session.add(row)
             await session.flush()
             await self._note(session, row, by, "start", reason)
-        await self.apply(row)
+        await self.apply(row, by)
         return row
 
     def flags(self) -> Document:
@@ -129,7 +130,7 @@ class Rollouts:
             if changed is None:
                 raise ConfigurationError("somebody else moved the rollout; see its status")
             await self._note(session, changed, by, verb, reason)
-        await self.apply(changed)
+        await self.apply(changed, by)
         return changed
 
     async def take_back(self, row: RolloutRow, by: Principal, reason: str) -> RolloutRow:
@@ -137,17 +138,17 @@ class Rollouts:
         if row.state != "taking_back":
             row = await self.act(row, "abort", by, reason, state="taking_back")
         else:
-            await self.apply(row)
+            await self.apply(row, by)
         return await self.act(row, "aborted", by, row.reason, state="rolled_back")
 
-    async def apply(self, row: RolloutRow) -> None:
-        """Make the flag what the rollout says."""
+    async def apply(self, row: RolloutRow, by: Principal) -> None:
+        """Make the flag what the rollout says; in the audit, in the tenant of who moved it."""
         await change(
             self.database,
             self._flags_file,
             RELEASE.name,
             lambda definition: self._wanted(row, definition),
-            principal=self.controller,
+            principal=replace(self.controller, tenant=by.tenant),
             reason=f"{row.name} {row.state}: {row.reason}",
         )
 

@@ -29,8 +29,6 @@ class Recorded:
     async def look(self, now: float) -> Observation | None:
         return self.looks.pop(0).model_copy(update={"at": now}) if self.looks else None
 
-    async def close(self) -> None: ...
-
 
 def quick(rollouts: Rollouts) -> Rollout:
     """The same description without waiting."""

@@ -60,7 +60,6 @@ async def test_own_metrics_of_several_processes() -> None:
     look = await source.look(4)
     assert look is not None
     assert look.missing == ("http://b/metrics",)
-    await source.close()
 
 
 async def test_prometheus_is_asked_for_the_same_counters() -> None:
@@ -87,4 +86,3 @@ async def test_prometheus_is_asked_for_the_same_counters() -> None:
     look = await source.look(3)
     assert look is not None
     assert look.missing == ("http://prometheus:9090",)
-    await source.close()

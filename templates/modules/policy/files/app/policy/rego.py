@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,36 +52,38 @@ class Policies:
         return sorted(Finding(it["id"], file, it["path"], it["msg"]) for it in denied)
 
     def check(self, name: str) -> list[str]:
-        """Return what is wrong with the policy: cases that fail, rules that no example shows."""
+        """Return what is wrong with the policy: cases that fail, rules that nothing breaks."""
         data = read_yaml(self.folder / "examples" / "data.yaml")
-        return [*self._failed_cases(name, data), *self._unshown_rules(name, data)]
-
-    def _failed_cases(self, name: str, data: Mapping[str, Any]) -> list[str]:
         test = f"{name}_test"
         cases = self._evaluate(test, f"data.policies.{test}.cases", {}, data)
-        failed = []
+        good, bad = (self._example(name, kind, data) for kind in ("good", "bad"))
+        wrong = [f"{it.file} is refused: {it.message}" for it in good]
+        broken = {it.rule for it in bad}
         for case, told in cases.items():
             found = {it.rule for it in self.findings(name, told["input"], data, case)}
+            broken |= found
             if found != set(told["rules"]):
-                failed.append(
+                wrong.append(
                     f"{test}.rego, {case}: expected {told['rules']}, found {sorted(found)}"
                 )
-        return failed
+        return wrong + self._unbroken(name, broken)
 
-    def _unshown_rules(self, name: str, data: Mapping[str, Any]) -> list[str]:
-        rules = set(re.findall(rf'finding\("({name}\.[a-z-]+)"', self._source(f"{name}.rego")))
-        found = {}
-        for kind in ("good", "bad"):
-            path = self.folder / "examples" / name / f"{kind}.yaml"
-            found[kind] = self.findings(name, read_yaml(path), data, str(path))
-        shown = {finding.rule for finding in found["bad"]}
-        return [
-            *(f"{it.file} is refused: {it.message}" for it in found["good"]),
-            *(
-                f"{name}.rego: nothing in examples/{name}/bad.yaml breaks {rule}; add a case"
-                for rule in sorted(rules - shown)
-            ),
+    def _example(self, name: str, kind: str, data: Mapping[str, Any]) -> list[Finding]:
+        path = self.folder / "examples" / name / f"{kind}.yaml"
+        return self.findings(name, read_yaml(path), data, str(path))
+
+    def _unbroken(self, name: str, broken: set[str]) -> list[str]:
+        rules = Counter(re.findall(rf'finding\("({name}\.[a-z-]+)"', self._source(f"{name}.rego")))
+        twice = [
+            f"{name}.rego: several rules are called {rule}; give each its own name"
+            for rule, count in rules.items()
+            if count > 1
         ]
+        unbroken = [
+            f"{name}.rego: nothing breaks {rule}; add to examples/{name}/bad.yaml what does"
+            for rule in sorted(rules.keys() - broken)
+        ]
+        return twice + unbroken
 
     def _evaluate(self, name: str, query: str, subject: object, data: Mapping[str, Any]) -> Any:
         try:

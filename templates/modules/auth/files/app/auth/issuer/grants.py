@@ -37,11 +37,15 @@ async def signing_key(session: AsyncSession) -> Key:
 
 async def new_key(session: AsyncSession) -> Key:
     """Make a key. From now on it signs; the ones before are still published."""
-    key = RSAKey.generate_key(2048, {"kid": secrets.token_hex(8), "alg": ALGORITHM, "use": "sig"})
+    key = draw_key()
     found = key.as_dict(private=True)
     session.add(IssuerKey(kid=str(key.kid), jwk=dict(found), created_at=utcnow()))
     await session.flush()
     return key
+
+
+def draw_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": secrets.token_hex(8), "alg": ALGORITHM, "use": "sig"})
 
 
 async def public_keys(session: AsyncSession) -> list[dict[str, Any]]:

@@ -114,7 +114,11 @@ def is_enough(who: IssuerSession, asked: dict[str, str], mfa_acr: str) -> bool:
     age, most = (utcnow() - who.auth_time).total_seconds(), asked.get("max_age", "")
     if most.isdigit() and age > int(most):
         return False
-    return mfa_acr not in asked.get("acr_values", "").split() or who.acr == mfa_acr
+    return who.acr == mfa_acr or not asks_second_factor(asked, mfa_acr)
+
+
+def asks_second_factor(asked: dict[str, str], mfa_acr: str) -> bool:
+    return mfa_acr in asked.get("acr_values", "").split()
 
 
 def back(auth: Auth, asked: dict[str, str], **answer: str) -> Response:
@@ -124,7 +128,6 @@ def back(auth: Auth, asked: dict[str, str], **answer: str) -> Response:
 
 
 def choose(auth: Auth, asked: dict[str, str], *, wrong: str = "") -> HTMLResponse:
-    needs_code = auth.services.settings.mfa_acr in asked.get("acr_values", "").split()
     return PAGES.render(
         "choose.html",
         status=401 if wrong else 200,
@@ -133,7 +136,7 @@ def choose(auth: Auth, asked: dict[str, str], *, wrong: str = "") -> HTMLRespons
             for name, person in people().items()
         },
         asked=urlencode(asked),
-        needs_code=needs_code,
+        needs_code=asks_second_factor(asked, auth.services.settings.mfa_acr),
         wrong=wrong,
     )
 
@@ -154,12 +157,11 @@ async def log_in(
     known = people().get(person)
     if known is None or (code and not is_right(known, code)):
         return choose(auth, request_, wrong="That code is not right. It changes every 30 seconds.")
+    if not code and asks_second_factor(request_, auth.services.settings.mfa_acr):
+        return choose(auth, request_, wrong="The six digits are asked for here.")
     acr = auth.services.settings.mfa_acr if code else PASSWORD_ACR
     async with auth.services.database.session() as session:
         cookie, who = await grants.sign_in(session, person, acr, request.cookies.get(COOKIE))
-        if not is_enough(who, request_ | {"prompt": ""}, auth.services.settings.mfa_acr):
-            await session.rollback()
-            return choose(auth, request_, wrong="The six digits are asked for here.")
         response = back(auth, request_, code=await grants.grant_code(session, who, request_))
     set_cookie(response, COOKIE, cookie, int(grants.FAMILY.total_seconds()))
     return response

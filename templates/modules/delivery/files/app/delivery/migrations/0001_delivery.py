@@ -1,4 +1,4 @@
-"""Rollouts"""
+"""Rollouts, and copies of requests for a shadow"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,7 +26,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rollouts")),
     )
     op.create_index(op.f("ix_rollouts_state"), "rollouts", ["state"])
+    op.create_table(
+        "shadow_copies",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("tenant_id", sa.String(64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("request_class", sa.String(64), nullable=False),
+        sa.Column("candidate", sa.String(64), nullable=False),
+        sa.Column("asked", sa.JSON(), nullable=True),
+        sa.Column("real", sa.JSON(), nullable=False),
+        sa.Column("shadow", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_shadow_copies")),
+    )
+    op.create_index(
+        op.f("ix_shadow_copies_candidate_created_at"), "shadow_copies", ["candidate", "created_at"]
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("shadow_copies")
     op.drop_table("rollouts")
