@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +309,9 @@ def judged(rendered: Path, cases: dict[str, Resources], folder: Path) -> dict[st
     (folder / "judge.py").write_text(JUDGE)
     (folder / "cases.json").write_text(json.dumps(cases))
     names = ("regopy", "pyyaml", "pydantic-settings", "click", "fastapi", "structlog")
-    packages = [f"{name}{KIT.versions['python'][name]}" for name in names]
+    pins = KIT.versions["python"]
+    assert isinstance(pins, Mapping)
+    packages = [f"{name}{pins[name]}" for name in names]
     options = ("--no-project", "--quiet", *(word for item in packages for word in ("--with", item)))
     files = ("judge.py", str(rendered), "cases.json")
     lines = run_tool(folder, "uv", "run", *options, "python", *files).splitlines()

@@ -36,19 +36,21 @@ def server(tmp_path: Path, caddy: str, programs: Path) -> Iterator[Server]:
     sockets.mkdir(exist_ok=True)
     environment = {"PGHOST": str(sockets), "PGUSER": "app", "POSTGRES_PROGRAMS": str(programs)}
     made.env |= environment
-    as_nobody: dict[str, int] = {}
+    nobody = None
     if os.getuid() == 0:  # PostgreSQL does not run as root
         for path in (tmp_path, *tmp_path.parents):
             if path.is_relative_to("/tmp/") and path != Path("/tmp"):
                 path.chmod(0o755)
-        as_nobody = {"user": 65534, "group": 65534}
+        nobody = 65534
         os.chown(sockets, 65534, 65534)
         data.mkdir()
         os.chown(data, 65534, 65534)
 
     def postgres(program: str, *arguments: str) -> None:
         command = [programs / program, f"--pgdata={data}", *arguments]
-        subprocess.run(command, check=True, capture_output=True, env=made.env, **as_nobody)
+        subprocess.run(
+            command, check=True, capture_output=True, env=made.env, user=nobody, group=nobody
+        )
 
     postgres("initdb", "--username=app", "--auth=trust", "--no-sync")
     options = f"-c listen_addresses= -c unix_socket_directories={sockets} -c fsync=off"
