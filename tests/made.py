@@ -35,15 +35,15 @@ def greenlane(*arguments: str) -> str:
     return run(Path(tempfile.gettempdir()), sys.executable, "-m", "greenlane", *arguments)
 
 
-def new(choice: str, dest: Path) -> None:
-    """`greenlane new`, by a preset's name or with every module."""
+def new(choice: str, dest: Path, *modules: str) -> None:
+    """`greenlane new`, by a preset's name, with `modules` beside its own, or with every module."""
     if choice in (EVERYTHING, LARGE_MODEL):
-        modules = compatible(KIT, APP, sorted(KIT.modules))
-        options = ["--set", f"app={APP}", "--set", f"modules={','.join(modules)}"]
+        chosen = compatible(KIT, APP, sorted(KIT.modules))
+        options = ["--set", f"app={APP}", "--set", f"modules={','.join(chosen)}"]
         options += ["--set", "code_owner=@acme/ml"]
         options += ["--set", "large_model=openai"] if choice == LARGE_MODEL else []
     else:
-        options = ["--preset", choice]
+        options = ["--preset", choice, *(f"--with={name}" for name in modules)]
     greenlane("new", str(dest), *options)
 
 

@@ -3,6 +3,7 @@
 It answers every request with its NAME, after up to 40 ms, so that some are always under way.
 """
 
+import random
 import signal
 import sys
 import threading
@@ -46,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
             with counting:
                 answered[200 if code < 500 else 500] += 1
             body = NAME
-            time.sleep(1.2 if self.path == "/slow" else hash((self.path, time.monotonic())) % 40 / 1000)
+            time.sleep(1.2 if self.path == "/slow" else random.uniform(0, 0.04))
         self.send_response(code)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -1,4 +1,4 @@
-"""Stands in for `docker`, where there is no engine: a service of Compose is a process of this machine.
+"""Stands in for `docker` where there is no engine: a service of Compose is a process here.
 
 Knows the calls that the deploy script makes and refuses all others. What Compose would have read
 from the files is checked elsewhere by Compose itself. `STANDIN` is the folder of its bookkeeping.
@@ -59,7 +59,7 @@ def compose(project: str, file: Path, arguments: list[str]) -> None:
         case ["logs", "--no-color", "--tail", "20", service]:
             sys.stdout.write((HOME / project / f"{service}.log").read_text())
         case ["exec", "--no-TTY", "database", program, *rest]:
-            os.execvp(*database(program, rest))
+            os.execvp(*database(program, rest))  # noqa: S606
         case _:
             sys.exit(f"docker compose: not known here: {arguments}")
 

@@ -69,7 +69,7 @@ class Server:
         }
 
     def ship(self, image: str, change: Callable[[str], str] = lambda text: text) -> str:
-        """Put a release on the server, as `ship.sh` does; `change` plants a mistake in deploy.py."""
+        """Put a release there, as `ship.sh` does; `change` plants a mistake in deploy.py."""
         release = image.replace(":", "-")
         folder = self.root / "releases" / release
         shutil.copytree(FILES, folder, dirs_exist_ok=True)

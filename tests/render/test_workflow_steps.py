@@ -97,6 +97,46 @@ def test_a_skipped_job_fails_the_required_one(repository: Path) -> None:
     assert (runs["work"].result, runs["required"].result) == ("skipped", "failure")
 
 
+def test_outputs_artifacts_and_caches_reach_the_next_job(repository: Path) -> None:
+    keep = "      - uses: actions/cache@x\n        with: { path: kept, key: k }\n"
+    runs = results(
+        repository,
+        f"""\
+  work:
+    outputs: {{ lane: "${{{{ steps.a.outputs.lane }}}}" }}
+    steps:
+{keep}\
+      - id: a
+        run: |
+          test ! -e kept
+          echo "lane=slow" >> "$GITHUB_OUTPUT"
+          echo 1 > kept
+          mkdir out
+          echo 2 > out/two
+      - uses: actions/upload-artifact@x
+        with: {{ name: a, path: "out/two one" }}
+  after:
+    needs: work
+    if: ${{{{ needs.work.outputs.lane == 'slow' && !github.event.nothing.at_all }}}}
+    steps:
+{keep}\
+      - uses: actions/download-artifact@x
+        with: {{ name: a }}
+      - run: test "$(cat kept out/two)" = "$(printf '1\\n2')"
+  other:
+    needs: work
+    if: ${{{{ needs.work.outputs.lane == 'fast' }}}}
+    steps: []
+""",
+    )
+    told = {name: (run.result, run.log) for name, run in runs.items()}
+    assert {name: run.result for name, run in runs.items()} == {
+        "work": "success",
+        "after": "success",
+        "other": "skipped",
+    }, told
+
+
 @pytest.mark.parametrize(
     "step",
     [

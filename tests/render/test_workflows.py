@@ -141,8 +141,10 @@ def test_every_pinned_action_is_used(kit: Kit) -> None:
 def test_ci_runs_what_just_check_runs(rendered: Path) -> None:
     recipe = re.search(r"^check: (.+)$", (rendered / "justfile").read_text(), re.MULTILINE)
     assert recipe
-    ci = load(rendered / ".github/workflows/ci.yml")
-    assert ci["jobs"]["checks"]["strategy"]["matrix"]["check"] == recipe[1].split()
+    jobs = load(rendered / ".github/workflows/ci.yml")["jobs"]
+    run = ["evals", *jobs["checks"]["strategy"]["matrix"]["check"]]
+    assert sorted(run) == recipe[1].split()
+    assert jobs["evals"]["steps"][-3]["run"] == 'uv run just evals --lane "$LANE"'
 
 
 def test_the_required_job_needs_all_others_and_always_reports(rendered: Path) -> None:
@@ -150,13 +152,21 @@ def test_the_required_job_needs_all_others_and_always_reports(rendered: Path) ->
     required = jobs.pop("required")
     assert sorted(required["needs"]) == sorted(jobs)
     assert required["if"] == "${{ always() }}"
+    for side in ("RESULTS", "EXPECTED"):
+        pairs = required["steps"][0]["env"][side].replace("${{ ", "").split()
+        named = [pair.partition("=")[0] for pair in pairs if re.match(r"[a-z]+=[a-z]", pair)]
+        assert named == list(jobs), side
 
 
-def test_nothing_needs_a_secret(rendered: Path) -> None:
+def test_nothing_needs_a_secret_and_what_runs_on_pull_requests_writes_nothing(
+    rendered: Path,
+) -> None:
     for path in workflows(rendered):
         if path.name == "update.yml":
             continue
         assert "secrets." not in path.read_text()
+        if path.name in ("preview.yml", "release.yml"):
+            continue
         assert "write" not in str([job.get("permissions") for job in load(path)["jobs"].values()])
 
 
@@ -170,6 +180,53 @@ def test_only_the_update_may_write_and_it_can_do_without_a_secret(rendered: Path
     for step in job["steps"]:
         # Code that is fetched never sees a token.
         assert ("GH_TOKEN" in step.get("env", {})) == ("gh " in step.get("run", "")), step
+
+
+def test_a_release_comes_from_a_tag_and_each_of_its_jobs_may_as_little_as_it_needs(
+    rendered: Path,
+) -> None:
+    release = load(rendered / ".github/workflows/release.yml")
+    assert release["on"] == {"push": {"tags": ["v*"]}}
+    may = {
+        name: {what for what, how in job["permissions"].items() if how == "write"}
+        for name, job in release["jobs"].items()
+    }
+    assert may == {
+        "build": {"attestations", "id-token", "packages"},
+        "publish": {"contents"},
+        "deploy": {"id-token"},
+    }
+    assert release["jobs"]["deploy"]["environment"] == "prod"
+    # What was cached by an earlier run is not part of a release.
+    assert "actions/cache@" not in (rendered / ".github/workflows/release.yml").read_text()
+    for job in release["jobs"].values():
+        for step in job["steps"]:
+            assert step.get("with", {}).get("enable-cache") in (None, False)
+
+
+def test_a_preview_is_let_in_by_an_environment_of_its_own_and_forks_get_none(
+    rendered: Path,
+) -> None:
+    for name, job in load(rendered / ".github/workflows/preview.yml")["jobs"].items():
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+        assert job["environment"] == "preview"
+        assert "vars.PREVIEWS == 'true'" in job["if"]
+        assert name == "sweep" or "head.repo.full_name == github.repository" in job["if"]
+
+
+def test_what_is_deployed_was_verified_before(rendered: Path) -> None:
+    steps = load(rendered / ".github/workflows/release.yml")["jobs"]["deploy"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert commands[0].startswith("uv run app release verify --identity")
+    assert commands[1] == "uv run just deploy prod"
+
+
+def test_a_change_of_models_waits_for_the_environment_and_nothing_else_does(
+    rendered: Path,
+) -> None:
+    jobs = load(rendered / ".github/workflows/ci.yml")["jobs"]
+    assert [name for name, job in jobs.items() if "environment" in job] == ["review"]
+    assert jobs["review"]["environment"] == "models"
 
 
 def test_dependabot_waits_a_week(rendered: Path) -> None:

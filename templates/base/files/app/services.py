@@ -11,6 +11,7 @@ from app.ai.gateway import Gateway
 from app.core import access, limits, slo
 from app.core.access import Access
 from app.core.db import Database
+from app.core.egress import Egress
 from app.core.flows import Flows
 from app.core.limits import Limits
 from app.core.metrics import Metrics
@@ -44,6 +45,11 @@ class Services:
     probes: dict[str, Probe] = field(default_factory=dict)
     authenticators: list[Authenticator] = field(default_factory=list)
     page_answers: list[PageAnswer] = field(default_factory=list)
+
+    @property
+    def egress(self) -> Egress:
+        """Which hosts may be called; whoever calls one over HTTP takes a client from it."""
+        return self.gateway.egress
 
 
 def build_services(settings: Settings) -> Services:

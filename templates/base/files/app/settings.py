@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -39,6 +39,14 @@ class Settings(BaseSettings):
         default="mem://", pattern="^(mem|rediss?)://", description="mem:// or redis://host:6379/0"
     )
     access_file: Path = Path("access.yaml")
+
+    @field_validator("database_url")
+    @classmethod
+    def _as_the_driver_says_it(cls, url: str) -> str:
+        """Hosts give postgres://...?sslmode=..., which asyncpg calls otherwise."""
+        if not url.startswith(("postgres://", "postgresql://")):
+            return url
+        return "postgresql+asyncpg://" + url.partition("://")[2].replace("sslmode=", "ssl=")
 
     @property
     def is_production(self) -> bool:

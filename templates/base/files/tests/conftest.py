@@ -3,15 +3,18 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic import SecretStr
 
 from app.core import migrate
-from app.core.db import Database
+from app.core.db import Database, utcnow
+from app.core.principal import Principal, by_access_token
+from app.core.problems import AppError
 from app.main import create_app
 from app.settings import Settings
 
@@ -19,8 +22,23 @@ from app.settings import Settings
 TOKEN = "t" * 32
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 
-# Where the tests begin: some of them go elsewhere.
-SLO, ACCESS = Path("slo.yaml").resolve(), Path("access.yaml").resolve()
+# The repository's tables: some tests go elsewhere.
+TABLES = {
+    "access_file": Path("access.yaml").resolve(),
+    "limits_file": Path("limits.yaml").resolve(),
+    "slo_file": Path("slo.yaml").resolve(),
+}
+
+
+async def tester(request: Request) -> Principal | None:
+    """Let in who sends the access token, as one who has just given a second factor."""
+    services = request.app.state.services
+    given = request.headers.get("authorization")
+    try:
+        known = by_access_token(services.settings, services.access, given, is_only_guard=False)
+    except AppError:
+        return None
+    return replace(known, acr=services.settings.mfa_acr, auth_time=utcnow())
 
 
 @pytest.fixture
@@ -52,9 +70,8 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
         database_url=f"sqlite+aiosqlite:///{path}",
         access_token=SecretStr(TOKEN),
         in_process_workers=False,
-        slo_file=SLO,
-        access_file=ACCESS,
         log_level="ERROR",
+        **TABLES,
     )
 
 

@@ -1,5 +1,6 @@
 """Puts the gateway together from models.yaml and the settings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from app.ai.budget import DailyBudget
@@ -16,6 +17,7 @@ from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ExtractiveSpec, ModelsFile, ModelsFileError, OpenAISpec, load
 from app.ai.settings import AiSettings, api_key
 from app.core.db import Database
+from app.core.egress import Egress
 from app.core.metrics import Metrics
 
 
@@ -25,31 +27,33 @@ def build_gateway(
     database: Database,
     metrics: Metrics,
     settings: AiSettings | None = None,
+    budget: Callable[..., DailyBudget] = DailyBudget,
 ) -> Gateway:
     """Read models.yaml, prompts and articles. Opens no connection and loads no model.
 
     Raises ModelsFileError, PromptError or KnowledgeError, each saying what to mend.
     """
-    settings = settings or AiSettings()
+    settings, egress = settings or AiSettings(), Egress()
     config, prompts = read_release(models_file, settings.prompts_dir)
     return Gateway(
         config,
-        models=_models(config),
+        models=_models(config, egress),
         classifier=lambda: Classifier.load(model_path),
         prompts=prompts,
         knowledge=KnowledgeBase(settings.knowledge_dir),
         cache=ResponseCache(settings.response_cache_url),
-        budget=DailyBudget(
+        budget=budget(
             database, tokens=config.daily_budget.tokens, cost_usd=config.daily_budget.cost_usd
         ),
         meter=Meter(metrics),
+        egress=egress,
     )
 
 
 def load_release(gateway: Gateway, name: str, models_file: Path, prompts_dir: Path) -> Release:
     """Read other models and prompts, for `gateway.choose`. Raises as build_gateway() does."""
     config, prompts = read_release(models_file, prompts_dir)
-    return gateway.released(name, config, prompts, _models(config))
+    return gateway.released(name, config, prompts, _models(config, gateway.egress))
 
 
 def read_release(models_file: Path, prompts_dir: Path) -> tuple[ModelsFile, PromptSet]:
@@ -63,11 +67,11 @@ def read_release(models_file: Path, prompts_dir: Path) -> tuple[ModelsFile, Prom
     return config, prompts
 
 
-def _models(config: ModelsFile) -> dict[str, Model]:
+def _models(config: ModelsFile, egress: Egress) -> dict[str, Model]:
     models: dict[str, Model] = {}
     for name, spec in config.models.items():
         if isinstance(spec, OpenAISpec) and spec.configured:
-            models[name] = OpenAIModel(spec.name, spec.url, api_key(name), spec.token_limit)
+            models[name] = OpenAIModel(spec.name, spec.url, api_key(name), spec.token_limit, egress)
         elif isinstance(spec, ExtractiveSpec):
             models[name] = LocalWriter()
     return models

@@ -23,7 +23,7 @@ from app.ai.model import Model, ModelError
 from app.ai.openai_model import OpenAIModel
 from app.ai.preparation import Prepared, prepare, without_placeholders
 from app.ai.prompts import PromptSet
-from app.ai.release import Choose, Release
+from app.ai.release import Choose, Permit, Release
 from app.ai.results import (
     OTHER,
     Answer,
@@ -36,6 +36,7 @@ from app.ai.results import (
 )
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ModelsFile
+from app.core.egress import Egress
 from app.core.flows import answered_by
 from app.core.principal import Principal
 from app.core.problems import AppError
@@ -63,6 +64,7 @@ class Gateway:
         cache: ResponseCache,
         budget: DailyBudget | None,
         meter: Meter,
+        egress: Egress,
     ) -> None:
         """`models` are those configured, by their name in models.yaml; a route skips the others.
 
@@ -71,22 +73,24 @@ class Gateway:
         self.config = config
         self.prompts = prompts
         self.knowledge = knowledge
+        self.egress = egress
         self._load_classifier = classifier
         self._cache = cache
         self._budget = budget
-        self._meter = meter
+        self.meter = meter
         self._caller = Caller(models, config.models, budget, meter)
         self._callers = [self._caller]
         self.release = Release("current", config, prompts, self._caller)
         # A feature may put its own in place while it is set up.
         self.choose: Choose = lambda _principal: self.release
+        self.permit: Permit = lambda release, _principal, _request_class: release
         self.predict: Predict = self._predict
 
     def released(
         self, name: str, config: ModelsFile, prompts: PromptSet, models: Mapping[str, Model]
     ) -> Release:
         """Return another release, on this gateway's budget and meter; `choose` may answer it."""
-        caller = Caller(models, config.models, self._budget, self._meter)
+        caller = Caller(models, config.models, self._budget, self.meter)
         self._callers.append(caller)
         return Release(name, config, prompts, caller)
 
@@ -111,7 +115,8 @@ class Gateway:
             knowledge=self.knowledge,
             cache=ResponseCache(),
             budget=None,
-            meter=self._meter,
+            meter=self.meter,
+            egress=self.egress,
         )
 
     @cached_property
@@ -165,6 +170,7 @@ class Gateway:
         """
         with self._generation(request_class, principal) as generation:
             masked = pii.mask(text).text
+            generation.asked = {"text": masked}
             generation.findings += [finding.kind for finding in safety.check_input(masked)]
             with generation.stage("model"):
                 guess = await self.predict(without_placeholders(masked), deadline)
@@ -302,7 +308,7 @@ class Gateway:
                 continue
             generation.model, generation.route = reply.model, name
             return Answer(reply.text, data, reply.model, name, reply.finish == "handover")
-        raise no_answer(errors)
+        raise no_answer(errors, prepared.release.refused)
 
     async def _stream(
         self, prepared: Prepared, generation: Generation
@@ -332,7 +338,7 @@ class Gateway:
                         "The answer broke off",
                         "What was shown of it is not to be used. Ask again.",
                     ) from error
-        raise no_answer(errors)
+        raise no_answer(errors, prepared.release.refused)
 
     def _route(self, prepared: Prepared) -> Iterator[tuple[str, bool]]:
         names = prepared.release.caller.configured(prepared.spec.route)
@@ -350,7 +356,7 @@ class Gateway:
         errors.append(error)
         reason = type(error).__name__
         generation.fallbacks.append(f"{name}: {reason}")
-        self._meter.failure(prepared.request_class, name, reason)
+        self.meter.failure(prepared.request_class, name, reason)
         # The message is ours, never the provider's: theirs may repeat what was sent.
         log.warning("model_passed_over", model=name, reason=reason, detail=str(error))
 
@@ -364,7 +370,7 @@ class Gateway:
             return None
         with generation.stage("cache"):
             found = await self._cache.get(self._key(prepared))
-        self._meter.cache(prepared.request_class, hit=bool(found))
+        self.meter.cache(prepared.request_class, hit=bool(found))
         if not found:
             return None
         generation.cached = True
@@ -378,7 +384,8 @@ class Gateway:
 
     @contextmanager
     def _generation(self, request_class: str, principal: Principal) -> Iterator[Generation]:
-        generation = Generation(request_class, principal.tenant, self.choose(principal))
+        release = self.permit(self.choose(principal), principal, request_class)
+        generation = Generation(request_class, principal.tenant, release)
         answered_by.set(generation.release.name)
         try:
             yield generation
@@ -389,4 +396,4 @@ class Gateway:
             generation.outcome = "left"
             raise
         finally:
-            self._meter.record(generation)
+            self.meter.record(generation)

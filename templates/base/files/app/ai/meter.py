@@ -1,7 +1,7 @@
 """What every generation took: metrics by request class and model, and one log event each."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,10 @@ _TENANTS = 100
 
 @dataclass(slots=True)
 class Generation:
-    """One request through the gateway, filled in as it goes. Holds no text of anybody."""
+    """One request through the gateway, filled in as it goes.
+
+    `asked` is masked; it and `result` are for who copies requests, and are never logged.
+    """
 
     request_class: str
     tenant: str
@@ -36,6 +39,8 @@ class Generation:
     fallbacks: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     outcome: str = "error"
+    asked: Mapping[str, object] = field(default_factory=dict)
+    result: object = None
     stages: dict[str, float] = field(default_factory=dict)
     # Never the current one: an answer that is streamed changes hands between its pieces.
     span: Span = field(default_factory=lambda: telemetry.tracer.start_span("generation"))
@@ -69,6 +74,8 @@ class Meter:
     """Counts generations. Cost per successful answer is ai_cost_usd_total over outcome="ok"."""
 
     def __init__(self, metrics: Metrics) -> None:
+        # Told of each generation when it is over; must be quick, and must not fail.
+        self.listeners: list[Callable[[Generation], None]] = []
         by_class = ("request_class",)
         by_answer = (*by_class, "model", "release", "prompt")
         self._requests = metrics.counter(
@@ -138,6 +145,8 @@ class Meter:
             stages={name: round(ms, 1) for name, ms in done.stages.items()},
             latency_ms=round(done.latency_ms, 1),
         )
+        for listener in self.listeners:
+            listener(done)
 
     def _known(self, tenant: str) -> str:
         """The first tenants by name, the others together: labels must not grow without end."""

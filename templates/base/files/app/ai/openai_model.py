@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from app.ai.budget import estimate_tokens
 from app.ai.model import Chunk, ModelError, ModelReply, ModelRequest
+from app.core.egress import Egress, HostRefused
 from app.core.resilience import Deadline, DeadlineExceeded
 
 if TYPE_CHECKING:
@@ -24,20 +25,31 @@ class OpenAIModel:
     """`name` is the model as the endpoint calls it, `base_url` ends with /v1 as a rule."""
 
     def __init__(
-        self, name: str, base_url: str, api_key: str | None, token_limit: TokenLimit
+        self,
+        name: str,
+        base_url: str,
+        api_key: str | None,
+        token_limit: TokenLimit,
+        egress: Egress,
     ) -> None:
         self.name = name
         self._base_url = base_url
         self._api_key = api_key
         self._token_limit = token_limit
+        self._egress = egress
 
     @cached_property
     def _client(self) -> "AsyncOpenAI":
         # Imported at the first call: it takes most of a second, and many installations never call.
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
 
-        # Own servers often ask for no key; the SDK insists on one.
-        return AsyncOpenAI(api_key=self._api_key or "none", base_url=self._base_url, max_retries=0)
+        return AsyncOpenAI(
+            # Own servers often ask for no key; the SDK insists on one.
+            api_key=self._api_key or "none",
+            base_url=self._base_url,
+            max_retries=0,
+            http_client=DefaultAsyncHttpx2Client(event_hooks={"request": [self._egress.check]}),
+        )
 
     async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelReply:
         async with _errors_mapped(deadline):
@@ -132,6 +144,8 @@ async def _errors_mapped(deadline: Deadline) -> AsyncIterator[None]:
             yield
     except DeadlineExceeded:
         raise
+    except HostRefused as error:
+        raise ModelError(str(error)) from error
     except (TimeoutError, APITimeoutError) as error:
         raise DeadlineExceeded("the model did not answer in time") from error
     except APIStatusError as error:

@@ -106,6 +106,7 @@ def prepare(
             f"{spec.max_tokens_in}.",
             "Shorten the text, or send its parts one by one.",
         )
+    generation.asked = masked
     generation.prompt, generation.prompt_hash = prompt.name, prompt.sha256
     generation.temperature = spec.temperature
     trusted = [

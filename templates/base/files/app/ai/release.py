@@ -19,7 +19,8 @@ class Release:
 
     `threshold`: below it the small model is not sure; None leaves that to its training.
     `escalates`: what it is not sure of goes on to the large model. `remote`: models that are called
-    over a network may answer; without them the rest of each route does.
+    over a network may answer; without them the rest of each route does. `refused` are models that
+    may not see what this request is about.
     """
 
     name: str
@@ -29,14 +30,19 @@ class Release:
     threshold: float | None = None
     escalates: bool = True
     remote: bool = True
+    refused: frozenset[str] = frozenset()
 
     def request_class(self, name: str) -> RequestClass:
         """Raises ModelsFileError when there is none of that name."""
         spec = self.config.request_class(name)
-        if self.remote:
+        if self.remote and not self.refused:
             return spec
-        route = tuple(model for model in spec.route if self.config.models[model].kind != "openai")
+        route = tuple(model for model in spec.route if self._may_answer(model))
         return spec.model_copy(update={"route": route})
+
+    def _may_answer(self, model: str) -> bool:
+        is_near = self.remote or self.config.models[model].kind != "openai"
+        return is_near and model not in self.refused
 
     def is_unsure(self, guess: Prediction) -> bool:
         if self.threshold is None:
@@ -46,3 +52,6 @@ class Release:
 
 # Says which release answers whom. Called for each request: it must be quick, and must not fail.
 Choose = Callable[[Principal], Release]
+
+# Says what of a release may answer this caller's request of a class, by `refused`. The same holds.
+Permit = Callable[[Release, Principal, str], Release]

@@ -91,7 +91,7 @@ def classification(
     unknown = answer is not None and answer.data["label"] == OTHER
     if answer is not None and not unknown:
         label, confidence = answer.data["label"], float(answer.data.get("confidence", 1.0))
-    return Classification(
+    generation.result = made = Classification(
         label=label,
         confidence=confidence,
         escalated=guess.escalate,
@@ -106,6 +106,7 @@ def classification(
         latency_ms=generation.latency_ms,
         findings=tuple(findings),
     )
+    return made
 
 
 def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Completion:
@@ -113,7 +114,7 @@ def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Co
     findings = prepared.findings
     if answer.handover:
         findings = (*findings, Finding("no_source", "no article fits the question", blocks=False))
-    return Completion(
+    generation.result = made = Completion(
         text=pii.unmask(answer.text, prepared.vault, safety.SPOKEN),
         data=answer.data,
         model=answer.model,
@@ -131,9 +132,10 @@ def completion(prepared: Prepared, answer: Answer, generation: Generation) -> Co
         ),
         latency_ms=generation.latency_ms,
     )
+    return made
 
 
-def no_answer(errors: list[Exception]) -> AppError:
+def no_answer(errors: list[Exception], refused: frozenset[str] = frozenset()) -> AppError:
     """Say the most useful thing about why no model answered."""
     if errors and all(isinstance(error, BudgetExceeded) for error in errors):
         error = errors[-1]
@@ -141,6 +143,12 @@ def no_answer(errors: list[Exception]) -> AppError:
         return error
     if errors and isinstance(errors[-1], DeadlineExceeded):
         return AppError(504, "Took too long", "The models did not answer in time. Try again later.")
+    if not errors and refused:
+        return AppError(
+            403,
+            "No model may answer",
+            "None of the route's models may see this tenant's data for this use.",
+        )
     if not errors:
         return AppError(
             503, "No model is configured", "Name one that is in models.yaml, for this route."

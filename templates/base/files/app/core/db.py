@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from app.core import telemetry
+from app.core import telemetry, wall
 
 # How long a writer waits for its turn, in seconds.
 _PATIENCE_S = 10
@@ -69,11 +69,14 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
-        reading = self.engine.execution_options(read_only=True)
+        else:
+            event.listen(self.engine.sync_engine, "begin", wall.enter)
+        reading = self.engine.execution_options(read_only=True, walled=True)
+        writing = self.engine.execution_options(walled=True)
         # SQLite has one writer, and who waits for it looks again ever more rarely, up to 0.1 s.
         # So the writers of a process take turns; only other processes are waited for that way.
         self._writing = asyncio.Lock() if self.is_sqlite else None
-        self._writing_sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writing_sessions = async_sessionmaker(writing, expire_on_commit=False)
         self._reading_sessions = async_sessionmaker(reading, expire_on_commit=False)
 
     @asynccontextmanager

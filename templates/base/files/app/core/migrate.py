@@ -10,7 +10,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
-from app.core.db import Database
+from app.core import wall
+from app.core.db import Base, Database
 from app.features import FEATURES
 
 PACKAGES = ("app.core", "app.ai", *FEATURES)
@@ -43,17 +44,25 @@ async def upgrade(database: Database) -> None:
     """Bring the database to the newest revision of every branch."""
     async with database.engine.connect() as connection:
         await connection.run_sync(_run, command.upgrade, "heads")
+        await connection.run_sync(wall.build, Base.metadata)
         await connection.commit()
 
 
 async def pending(database: Database) -> str | None:
     """Return None when the database is migrated, else what is missing."""
-    wanted = set(ScriptDirectory.from_config(config()).get_heads())
+    scripts = ScriptDirectory.from_config(config())
+    known = {script.revision for script in scripts.walk_revisions()}
     async with database.engine.connect() as connection:
         present = await connection.run_sync(
             lambda sync: set(MigrationContext.configure(sync).get_current_heads())
         )
-    return None if wanted <= present else "the database is not migrated: run `app db upgrade`"
+    # A revision that another one depends on is no longer noted by itself.
+    reached = {script.revision for script in scripts.get_all_current(tuple(present & known))}
+    return (
+        None
+        if reached >= set(scripts.get_heads())
+        else "the database is not migrated: run `app db upgrade`"
+    )
 
 
 async def check(database: Database) -> None:

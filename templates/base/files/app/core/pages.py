@@ -79,11 +79,12 @@ class Pages:
 
     def refusal(self, request: Request, error: AppError) -> Response:
         """Answer a person who was refused: what a feature has for it, else a page that says why."""
-        for answer in request.app.state.services.page_answers:
-            if (response := answer(request, error)) is not None:
-                return response
-        response = self.render("error.html", status=error.status, error=error)
-        response.headers.update(error.headers)
+        answers = (answer(request, error) for answer in request.app.state.services.page_answers)
+        response = next((made for made in answers if made is not None), None)
+        if response is None:
+            response = self.render("error.html", status=error.status, error=error)
+            response.headers.update(error.headers)
+        response.headers.update(HEADERS)
         return response
 
     @cached_property
@@ -96,10 +97,10 @@ class Pages:
                 handle = super().get_route_handler()
 
                 async def page(request: Request) -> Response:
-                    try:
-                        response = await handle(request)
-                    except AppError as error:
-                        response = pages.refusal(request, error)
+                    # Answered by problems.py: an error that ended here would not undo what the
+                    # request's transaction has changed.
+                    request.scope["refusal"] = pages.refusal
+                    response = await handle(request)
                     response.headers.update(HEADERS)
                     return response
 
@@ -123,9 +124,7 @@ def same_origin(request: Request) -> None:
     """Refuse a form that another site sent. Browsers say where a request comes from."""
     headers: Mapping[str, str] = request.headers
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None:
-        allowed = site in ("same-origin", "none")
-    else:
-        allowed = origin is None or origin.partition("://")[2] == headers.get("host")
-    if not allowed:
+    is_from_page = site is None or site in ("same-origin", "none")
+    is_from_host = origin is None or origin.partition("://")[2] == headers.get("host")
+    if not (is_from_page and is_from_host):
         raise AppError(403, "Sent from another site", "Open the page here and decide again.")

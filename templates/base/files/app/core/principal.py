@@ -20,6 +20,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from app.core.access import Access
 from app.core.db import utcnow
 from app.core.problems import AppError, ConfigurationError
+from app.core.wall import current_tenant
 from app.settings import Settings
 
 _TOKEN_LENGTH = 32
@@ -58,6 +59,7 @@ async def caller_of(request: Request) -> Principal:
     if known is None:
         known = request.state.principal = await _authenticate(request)
         structlog.contextvars.bind_contextvars(tenant=known.tenant)
+        current_tenant.set(known.tenant)
     return known
 
 

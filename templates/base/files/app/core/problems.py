@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -60,8 +60,10 @@ def setup(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_unexpected_error)
 
 
-async def _on_app_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101  the registration guarantees it
+    if (refusal := request.scope.get("refusal")) is not None:
+        return refusal(request, error)
     return problem(error.status, error.title, error.detail, headers=error.headers, **error.extra)
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ai import pii
 from app.core import release
+from app.core.wall import EVERYBODY, current_tenant
 from app.settings import Settings
 
 log = structlog.get_logger("app.access")
@@ -122,12 +123,14 @@ class RequestContextMiddleware:
                 ]
             await send(message)
 
+        seen = current_tenant.set(EVERYBODY)
         with structlog.contextvars.bound_contextvars(
             correlation_id=correlation_id, tenant=self.tenant
         ):
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
+                current_tenant.reset(seen)
                 # The path's template, not the path: an id or a search may be personal data.
                 route: Any = scope.get("route")
                 log.info(

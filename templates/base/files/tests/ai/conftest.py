@@ -19,6 +19,7 @@ from app.ai.prompts import PromptSet
 from app.ai.retrieval import KnowledgeBase
 from app.ai.router import ModelsFile
 from app.core.db import Database
+from app.core.egress import Egress
 from app.core.metrics import Metrics
 from app.core.principal import Principal
 from app.settings import Settings
@@ -123,9 +124,10 @@ async def make_gateway(
         config = ModelsFile.model_validate(
             {"models": MODELS, "request_classes": classes, "daily_budget": budget or {}}
         )
+        egress = Egress()
         available = {
-            "large": OpenAIModel("big", endpoint.url, "secret-key", "max_tokens"),
-            "spare": OpenAIModel("spare", endpoint.url, None, "max_completion_tokens"),
+            "large": OpenAIModel("big", endpoint.url, "secret-key", "max_tokens", egress),
+            "spare": OpenAIModel("spare", endpoint.url, None, "max_completion_tokens", egress),
             "local": LocalWriter(),
         }
         gateway = Gateway(
@@ -139,6 +141,7 @@ async def make_gateway(
                 database, tokens=config.daily_budget.tokens, cost_usd=config.daily_budget.cost_usd
             ),
             meter=Meter(metrics),
+            egress=egress,
         )
         made.append(gateway)
         return gateway

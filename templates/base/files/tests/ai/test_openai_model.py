@@ -7,6 +7,7 @@ import pytest
 
 from app.ai.model import Chunk, Message, ModelError, ModelReply, ModelRequest
 from app.ai.openai_model import OpenAIModel
+from app.core.egress import Egress
 from app.core.resilience import Deadline, DeadlineExceeded
 from tests.fake_openai import Answer, FakeOpenAI
 
@@ -17,7 +18,7 @@ REQUEST = ModelRequest(
 
 @pytest.fixture
 async def model(endpoint: FakeOpenAI) -> AsyncIterator[OpenAIModel]:
-    model = OpenAIModel("big", endpoint.url, "secret-key", "max_completion_tokens")
+    model = OpenAIModel("big", endpoint.url, "secret-key", "max_completion_tokens", Egress())
     yield model
     await model.close()
 
@@ -124,7 +125,7 @@ async def test_a_stream_that_breaks_off_is_no_answer(
 
 
 async def test_nobody_there_is_retryable() -> None:
-    model = OpenAIModel("big", "http://127.0.0.1:9/v1", None, "max_tokens")
+    model = OpenAIModel("big", "http://127.0.0.1:9/v1", None, "max_tokens", Egress())
     with pytest.raises(ModelError) as caught:
         await model.complete(REQUEST, Deadline.after(5))
     assert caught.value.retryable

@@ -16,6 +16,7 @@ from app.ai.recordings import (
     RecordingModel,
     ReplayModel,
 )
+from app.core.egress import Egress
 from app.core.resilience import Deadline
 from tests.fake_openai import Answer, FakeOpenAI
 
@@ -35,7 +36,7 @@ def soon() -> Deadline:
 @pytest.fixture
 async def recorded(endpoint: FakeOpenAI, tmp_path: Path) -> Path:
     """Two repeats of one request, another one, and a stream."""
-    live = OpenAIModel("big", endpoint.url, None, "max_tokens")
+    live = OpenAIModel("big", endpoint.url, None, "max_tokens", Egress())
     recorder = RecordingModel(live, PINS)
     endpoint.answers = [
         Answer("first"),
@@ -146,7 +147,7 @@ async def test_the_file_is_the_same_in_whatever_order_calls_came(
     endpoint.usual = Answer(lambda body: body["messages"][1]["content"].upper())
     contents = set()
     for order in (["a", "b", "c"], ["c", "a", "b"]):
-        live = OpenAIModel("big", endpoint.url, None, "max_tokens")
+        live = OpenAIModel("big", endpoint.url, None, "max_tokens", Egress())
         recorder = RecordingModel(live, PINS, synthetic=True)
         for text in order:
             await recorder.complete(request(text), soon())

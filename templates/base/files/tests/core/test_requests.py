@@ -2,16 +2,19 @@
 
 import base64
 from datetime import timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
 from app.core.access import load
-from app.core.db import utcnow
+from app.core.db import SessionDep, utcnow
 from app.core.idempotency import IdempotencyDep
+from app.core.models import IdempotencyRecord
+from app.core.pages import Pages
 from app.core.principal import (
     Principal,
     PrincipalDep,
@@ -51,6 +54,25 @@ def app(settings: Settings) -> FastAPI:
         return principal.subject
 
     return app
+
+
+async def test_what_a_page_refuses_is_undone(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    router = APIRouter(route_class=Pages(Path(__file__).parent).route)
+
+    @router.post("/refused")
+    async def refused(session: SessionDep) -> None:
+        row = IdempotencyRecord(tenant_id="default", path="/", key="k", created_at=utcnow())
+        row.request_digest, row.status, row.body = "", 200, ""
+        session.add(row)
+        await session.flush()
+        raise AppError(409, "Nothing was changed", "It could not be.")
+
+    app.include_router(router)
+    page = await client.post("/refused")
+    assert (page.status_code, "Nothing was changed" in page.text) == (409, True)
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    async with app.state.services.database.reader() as session:
+        assert await session.get(IdempotencyRecord, ("default", "/", "k")) is None
 
 
 async def test_health_and_readiness(client: httpx2.AsyncClient) -> None:

@@ -26,12 +26,12 @@ deny contains terms.finding("github.permissions", "permissions", "are not said, 
 	not is_object(object.get(input, "permissions", null))
 }
 
-deny contains terms.finding("github.permissions", "permissions", concat(" ", ["let every job write", scope]), "Set permissions: {} at the top, and at each job what it needs.") if {
+deny contains terms.finding("github.permissions-write", "permissions", concat(" ", ["let every job write", scope]), "Set permissions: {} at the top, and at each job what it needs.") if {
 	some scope, access in object.get(input, "permissions", {})
 	access == "write"
 }
 
-deny contains terms.finding("github.permissions", concat(".", ["jobs", name, "permissions"]), "are for everything", "Name those that the job needs.") if {
+deny contains terms.finding("github.permissions-all", concat(".", ["jobs", name, "permissions"]), "are for everything", "Name those that the job needs.") if {
 	some name, job in input.jobs
 	is_string(object.get(job, "permissions", {}))
 }
@@ -56,7 +56,7 @@ deny contains terms.finding("github.foreign-code", step.path, concat(" ", ["chec
 	startswith(object.get(step.spec, "uses", ""), "actions/checkout@")
 }
 
-deny contains terms.finding("github.secret", step.path, "writes a secret into its commands", "Give it as env of the step, and read it as a variable of the shell.") if {
+deny contains terms.finding("github.secret-in-commands", step.path, "writes a secret into its commands", "Give it as env of the step, and read it as a variable of the shell.") if {
 	some step in steps
 	regex.match(secret, object.get(step.spec, "run", ""))
 }

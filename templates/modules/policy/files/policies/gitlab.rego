@@ -70,10 +70,13 @@ deny contains terms.finding("gitlab.secret", concat(".", [place, name]), "is a s
 	not startswith(sprintf("%v", [value]), "$")
 }
 
-deny contains terms.finding("gitlab.privileged", concat(".", [job.name, "services"]), "starts a Docker daemon beside the job", "Build the image with a rootless builder, such as buildkit or kaniko.") if {
+deny contains terms.finding("gitlab.docker", concat(".", [job.name, "services"]), "has a Docker daemon that anyone on its network commands", `Set variables: DOCKER_TLS_CERTDIR: /certs, and DOCKER_TLS_VERIFY: "1".`) if {
 	some job in jobs
 	some service in object.get(job.spec, "services", [])
 	contains(image_name(service), "-dind")
+	settings := object.get(job.spec, "variables", {})
+	secured := [name | some name in ["DOCKER_TLS_CERTDIR", "DOCKER_TLS_VERIFY"]; object.get(settings, name, "") != ""]
+	count(secured) < 2
 }
 
 deny contains terms.finding("gitlab.timeout", job.name, "may run for an hour", "Set timeout, at the job or under default.") if {

@@ -51,7 +51,7 @@ deny contains terms.finding("kubernetes.root", container.place, "may run as root
 	effective(container, "runAsNonRoot") != true
 }
 
-deny contains terms.finding("kubernetes.root", container.place, "runs as user 0", "Set securityContext.runAsUser to a number above 0.") if {
+deny contains terms.finding("kubernetes.root-user", container.place, "runs as user 0", "Set securityContext.runAsUser to a number above 0.") if {
 	some container in containers
 	effective(container, "runAsUser") == 0
 }
@@ -106,7 +106,7 @@ deny contains terms.finding("kubernetes.host", workload.place, concat(" ", ["sha
 	object.get(workload.template.spec, setting, false) != false
 }
 
-deny contains terms.finding("kubernetes.host", workload.place, concat(" ", ["mounts the node's", volume.hostPath.path]), "Use an emptyDir or a PersistentVolumeClaim.") if {
+deny contains terms.finding("kubernetes.host-path", workload.place, concat(" ", ["mounts the node's", volume.hostPath.path]), "Use an emptyDir or a PersistentVolumeClaim.") if {
 	some workload in workloads
 	some volume in object.get(workload.template.spec, "volumes", [])
 	volume.hostPath
@@ -151,7 +151,7 @@ deny contains terms.finding("kubernetes.secret", place(item), "holds a secret in
 	count(object.get(item, part, {})) > 0
 }
 
-deny contains terms.finding("kubernetes.secret", concat(".", [place(item), "data", name]), "looks like a secret in a ConfigMap", "Move it to the secret store and refer to it by secretKeyRef.") if {
+deny contains terms.finding("kubernetes.secret-in-config", concat(".", [place(item), "data", name]), "looks like a secret in a ConfigMap", "Move it to the secret store and refer to it by secretKeyRef.") if {
 	some item in input.items
 	item.kind == "ConfigMap"
 	some name, value in object.get(item, "data", {})
@@ -159,7 +159,7 @@ deny contains terms.finding("kubernetes.secret", concat(".", [place(item), "data
 	terms.names_a_secret(name)
 }
 
-deny contains terms.finding("kubernetes.secret", concat(".", [container.place, "env", variable.name]), "is a secret written in the manifest", "Take it from the secret store: valueFrom.secretKeyRef.") if {
+deny contains terms.finding("kubernetes.secret-in-env", concat(".", [container.place, "env", variable.name]), "is a secret written in the manifest", "Take it from the secret store: valueFrom.secretKeyRef.") if {
 	some container in containers
 	some variable in object.get(container.spec, "env", [])
 	object.get(variable, "value", "") != ""

@@ -46,7 +46,7 @@ deny contains terms.finding("terraform.public-database", resource.address, "can 
 	object.get(resource.after, "publicly_accessible", false) == true
 }
 
-deny contains terms.finding("terraform.public-database", resource.address, "has a public address", "Set ip_configuration.ipv4_enabled = false, and reach it by the private network.") if {
+deny contains terms.finding("terraform.public-address", resource.address, "has a public address", "Set ip_configuration.ipv4_enabled = false, and reach it by the private network.") if {
 	some resource in planned
 	resource.type == "google_sql_database_instance"
 	some settings in resource.after.settings
@@ -60,13 +60,13 @@ deny contains terms.finding("terraform.encryption", resource.address, concat(" "
 	not resource.after[setting] in {true, "true"}
 }
 
-deny contains terms.finding("terraform.encryption", resource.address, "speaks without encryption", `Set transit_encryption_mode = "SERVER_AUTHENTICATION".`) if {
+deny contains terms.finding("terraform.encryption-of-cache", resource.address, "speaks without encryption", `Set transit_encryption_mode = "SERVER_AUTHENTICATION".`) if {
 	some resource in planned
 	resource.type == "google_redis_instance"
 	object.get(resource.after, "transit_encryption_mode", "") != "SERVER_AUTHENTICATION"
 }
 
-deny contains terms.finding("terraform.encryption", resource.address, "lets the database be spoken to without TLS", `Set ip_configuration.ssl_mode = "ENCRYPTED_ONLY", or stricter.`) if {
+deny contains terms.finding("terraform.encryption-of-database", resource.address, "lets the database be spoken to without TLS", `Set ip_configuration.ssl_mode = "ENCRYPTED_ONLY", or stricter.`) if {
 	some resource in planned
 	resource.type == "google_sql_database_instance"
 	some settings in resource.after.settings
@@ -81,7 +81,7 @@ deny contains terms.finding("terraform.public-bucket", resource.address, concat(
 	object.get(resource.after, setting, false) != true
 }
 
-deny contains terms.finding("terraform.public-bucket", resource.address, "has no public access block", "Add an aws_s3_bucket_public_access_block for it.") if {
+deny contains terms.finding("terraform.public-bucket-unguarded", resource.address, "has no public access block", "Add an aws_s3_bucket_public_access_block for it.") if {
 	some resource in planned
 	resource.type == "aws_s3_bucket"
 	blocks := [block | some block in planned; block.type == "aws_s3_bucket_public_access_block"]
@@ -89,7 +89,7 @@ deny contains terms.finding("terraform.public-bucket", resource.address, "has no
 	count(blocks) < count(buckets)
 }
 
-deny contains terms.finding("terraform.public-bucket", resource.address, "may be opened to everyone", `Set public_access_prevention = "enforced".`) if {
+deny contains terms.finding("terraform.public-bucket-possible", resource.address, "may be opened to everyone", `Set public_access_prevention = "enforced".`) if {
 	some resource in planned
 	resource.type == "google_storage_bucket"
 	object.get(resource.after, "public_access_prevention", "") != "enforced"
@@ -169,7 +169,7 @@ open_for_web(rule) if {
 	tagged_public(rule.resource)
 }
 
-deny contains terms.finding("terraform.open-network", rule.resource.address, "may call any port of the whole internet", "Allow port 443 only, and the database and cache by their security groups.") if {
+deny contains terms.finding("terraform.open-egress", rule.resource.address, "may call any port of the whole internet", "Allow port 443 only, and the database and cache by their security groups.") if {
 	some rule in rules
 	rule.way == "egress"
 	count(rule.ranges & anywhere) > 0
@@ -193,7 +193,7 @@ deny contains terms.finding("terraform.iam-wildcard", found.address, concat(" ",
 	regex.match(`^(\*|[a-zA-Z0-9-]+:\*)$`, action)
 }
 
-deny contains terms.finding("terraform.iam-wildcard", found.address, "allows its actions on every resource", "Name the resources by ARN.") if {
+deny contains terms.finding("terraform.iam-every-resource", found.address, "allows its actions on every resource", "Name the resources by ARN.") if {
 	some found in statements
 	found.part != "assume_role_policy"
 	"*" in terms.many(object.get(found.statement, "Resource", []))
@@ -212,7 +212,7 @@ everyone("*")
 
 everyone(principal) if "*" in terms.many(object.get(principal, "AWS", []))
 
-deny contains terms.finding("terraform.iam-anyone", found.address, "may be taken by the pipelines of other repositories", "Give the condition on the claim sub as repo:OWNER/NAME:..., without a wildcard before the name ends.") if {
+deny contains terms.finding("terraform.iam-other-pipelines", found.address, "may be taken by the pipelines of other repositories", "Give the condition on the claim sub as repo:OWNER/NAME:..., without a wildcard before the name ends.") if {
 	some found in statements
 	found.part == "assume_role_policy"
 	"sts:AssumeRoleWithWebIdentity" in terms.many(found.statement.Action)
@@ -228,19 +228,19 @@ bound_to_repository(statement) if {
 	}
 }
 
-deny contains terms.finding("terraform.iam-wildcard", resource.address, concat(" ", ["grants", resource.after.role]), "Grant the narrow roles that are needed.") if {
+deny contains terms.finding("terraform.iam-broad-role", resource.address, concat(" ", ["grants", resource.after.role]), "Grant the narrow roles that are needed.") if {
 	some resource in planned
 	startswith(resource.type, "google_")
 	object.get(resource.after, "role", "") in {"roles/editor", "roles/owner"}
 }
 
-deny contains terms.finding("terraform.iam-wildcard", resource.address, "attaches the rights of an administrator", "Attach a policy with the actions that are called.") if {
+deny contains terms.finding("terraform.iam-administrator", resource.address, "attaches the rights of an administrator", "Attach a policy with the actions that are called.") if {
 	some resource in planned
 	regex.match(`policy/(AdministratorAccess|PowerUserAccess)$`, object.get(resource.after, "policy_arn", ""))
 }
 
 # A Cloud Run service authenticates its callers itself, so that everyone may invoke it.
-deny contains terms.finding("terraform.iam-anyone", resource.address, "is granted to everyone", "Name the accounts that need it.") if {
+deny contains terms.finding("terraform.iam-public", resource.address, "is granted to everyone", "Name the accounts that need it.") if {
 	some resource in planned
 	startswith(resource.type, "google_")
 	single := object.get(resource.after, "member", "")

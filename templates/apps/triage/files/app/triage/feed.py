@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from datetime import datetime, timedelta
 from types import FrameType
 
@@ -66,7 +67,8 @@ class Feed:
         self._subscriptions.add(subscription)
         if self._loop is None or self._loop.done():
             self._seen = {}
-            self._loop = asyncio.create_task(self._run())
+            # Not in the context of who subscribed first: it looks for everybody.
+            self._loop = asyncio.create_task(self._run(), context=Context())
         try:
             yield subscription
         finally:

@@ -1,7 +1,7 @@
 """What the API takes and gives."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -33,13 +33,24 @@ AnswerText = Annotated[
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
+def _personal(handling: str) -> Any:
+    """Say in the API's document that a property may carry personal data, and how it is treated."""
+    return Field(json_schema_extra={"x-personal-data": handling})
+
+
+MASKED, PSEUDONYM = _personal("masked"), _personal("pseudonym")
+
+
 class NewTicket(BaseModel):
     """A ticket as a customer or a help desk files it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: TicketText = Field(description="What the customer wrote")
-    customer_id: Reference | None = Field(
+    text: TicketText = Field(
+        description="What the customer wrote",
+        json_schema_extra={"x-personal-data": "stored: until it is purged; masked elsewhere"},
+    )
+    customer_id: Annotated[Reference | None, PSEUDONYM] = Field(
         default=None, description="The help desk's number of the customer; no name, no address"
     )
 
@@ -67,7 +78,7 @@ class DraftView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     state: str
-    text: str
+    text: Annotated[str, MASKED]
     citations: list[CitationView]
     findings: list[str]
     model: str | None
@@ -85,11 +96,11 @@ class FeedbackView(BaseModel):
 
     decision: Decision
     intent: str | None
-    final_text: str | None
-    reason: str | None
+    final_text: Annotated[str | None, MASKED]
+    reason: Annotated[str | None, MASKED]
     edit_distance: int
     edit_share: float
-    given_by: str
+    given_by: Annotated[str, _personal("shown: to colleagues, who can ask whoever decided")]
     created_at: datetime
 
 
@@ -101,8 +112,8 @@ class TicketSummary(BaseModel):
     id: str
     status: Status
     source: str
-    customer_id: str | None
-    masked_text: str
+    customer_id: Annotated[str | None, PSEUDONYM]
+    masked_text: Annotated[str, MASKED]
     intent: str | None
     family: str | None
     team: str | None
@@ -136,11 +147,12 @@ class NewFeedback(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decision: Decision
-    text: AnswerText | None = None
+    text: Annotated[AnswerText | None, MASKED] = None
     intent: Annotated[str, StringConstraints(max_length=64)] | None = None
-    reason: (
-        Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Plain] | None
-    ) = None
+    reason: Annotated[
+        Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Plain] | None,
+        MASKED,
+    ] = None
 
     @model_validator(mode="after")
     def _text_belongs_to_an_edit(self) -> Self:

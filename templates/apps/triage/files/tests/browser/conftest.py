@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from app.main import create_app
 from app.settings import Settings
-from tests.conftest import SIGNED_IN
+from tests.conftest import SIGNED_IN, tester
 from tests.triage.conftest import FakeClassifier, Writer
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -52,10 +52,11 @@ class Served:
 def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setenv("TRIAGE_DRAFT_WRITE_INTERVAL_S", "0.05")
     monkeypatch.setenv("TRIAGE_FEED_POLL_S", "0.05")
-    app = create_app(settings.model_copy(update={"in_process_workers": True}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    app = create_app(settings.model_copy(update={"in_process_workers": True, "port": port}))
+    app.state.services.authenticators.insert(0, tester)
     served = Served(f"http://127.0.0.1:{port}")
     _watch(app, served)
     server = uvicorn.Server(

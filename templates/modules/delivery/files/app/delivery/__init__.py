@@ -12,4 +12,28 @@ if TYPE_CHECKING:
 
 
 def setup(app: "FastAPI", services: "Services") -> None:
-    pass
+    # Imported here: a command that takes a release back should not load what serves.
+    from app.delivery import tasks  # noqa: F401  workers find what is queued
+    from app.delivery.gauges import Gauges
+    from app.delivery.rollout import load
+    from app.delivery.routes import router
+    from app.delivery.settings import RolloutSettings
+    from app.delivery.shadow import Copies
+    from app.delivery.store import Rollouts
+    from app.flags.settings import FlagsSettings
+
+    settings = RolloutSettings()
+    rollout = load(settings.file)
+    app.state.rollouts = Rollouts(
+        services.database,
+        FlagsSettings().file,
+        rollout,
+        settings.region,
+        services.settings.default_tenant,
+    )
+    app.include_router(router)
+    services.lifespans.append(Gauges(app.state.rollouts, services.metrics).running)
+    if settings.shadow:
+        copies = Copies(services.database, settings.shadow, rollout.shadow)
+        services.gateway.meter.listeners.append(copies.note)
+        services.lifespans.append(copies.running)

@@ -81,9 +81,8 @@ def _broken(
     """Say which objective the candidate surely breaks."""
     for abort in rollout.abort:
         if abort.objective == "outcomes":
-            worse = [name for name, verdict in _outcomes(looks).items() if verdict == "worse"]
-            if worse:
-                return f"people decide worse: {', '.join(worse)}"
+            if looks and looks[-1].worse:
+                return f"people decide worse: {', '.join(looks[-1].worse)}"
             continue
         for flow, objective, bad, requests, allowed in _shares(objectives, candidate):
             if objective != abort.objective or requests < rollout.fewest_requests.to_abort:
@@ -165,7 +164,3 @@ def _slower(
             moved = (after / before - 1) * 100
             if moved > rollout.pause.p95_moves_percent:
                 yield f"{flow}: p95 moved by {moved:+.0f} %"
-
-
-def _outcomes(looks: Sequence[Observation]) -> Mapping[str, str]:
-    return looks[-1].outcomes if looks else {}

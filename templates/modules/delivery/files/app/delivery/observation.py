@@ -5,13 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from app.core.problems import ConfigurationError
-
-Verdict = Literal["control", "better", "worse", "may be chance"]
 
 
 class _Recorded(BaseModel):
@@ -32,12 +29,12 @@ class Seen(_Recorded):
 class Observation(_Recorded):
     """Everything since the look before. `at` is in seconds; `missing` names who did not answer.
 
-    `outcomes` says of each outcome of the application what the experiment found of the candidate.
+    `worse` names the outcomes, such as accepted drafts, that the experiment found worse.
     """
 
     at: float
     flows: tuple[Seen, ...] = ()
-    outcomes: dict[str, Verdict] = Field(default_factory=dict)
+    worse: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
 

@@ -96,7 +96,7 @@ def recording(
     if synthetic:
         live, model = _stand_in(suite), standin.NAME
     elif spec.configured:
-        live = OpenAIModel(spec.name, spec.url, api_key(name), spec.token_limit)
+        live = OpenAIModel(spec.name, spec.url, api_key(name), spec.token_limit, services.egress)
         model = spec.name
     else:
         raise SuiteError(

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from fastapi import FastAPI
 
 from app.core.metrics import Metrics
 from app.core.principal import Principal
 from app.flags.flags import Flags
 from app.flags.settings import FlagsSettings
+from tests.conftest import tester
 
 SHIPPED = Path("flags.json").resolve()
 ANNA = Principal("north", "anna")
@@ -64,6 +67,13 @@ def flags_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlagFile:
     file = FlagFile(tmp_path / "flags.json")
     monkeypatch.setenv("FLAGS_FILE", str(file.path))
     return file
+
+
+@pytest.fixture
+def client(app: FastAPI, client: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    """A client that may change flags, too."""
+    app.state.services.authenticators.insert(0, tester)
+    return client
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from fastapi import FastAPI
 
 from app.core.principal import PrincipalDep
 from app.main import create_app
+from tests.conftest import tester
 
 
 def create() -> FastAPI:
     app = create_app()
+    app.state.services.authenticators.insert(0, tester)
 
     @app.get("/ask")
     async def ask(principal: PrincipalDep) -> dict[str, str | int]:

@@ -98,16 +98,16 @@ async def site(
         "LOG_LEVEL": "ERROR",
     }
     with ExitStack() as stack:
-        ports = [stack.enter_context(_serving(environment)) for _ in range(2)]
+        ports = [stack.enter_context(serving(environment)) for _ in range(2)]
         clients = [httpx2.AsyncClient(base_url=f"http://127.0.0.1:{p}") for p in ports]
         for client in clients:
-            await _until_it_answers(client)
+            await until_it_answers(client)
         yield Site(clients, environment, *hashes)
         for client in clients:
             await client.aclose()
 
 
-def _serving(environment: dict[str, str]) -> "_Process":
+def serving(environment: dict[str, str]) -> "_Process":
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -128,7 +128,7 @@ class _Process:
         self._process.wait(10)
 
 
-async def _until_it_answers(client: httpx2.AsyncClient) -> None:
+async def until_it_answers(client: httpx2.AsyncClient) -> None:
     """Until it has asked a model once: the first time loads the SDK, which takes a second."""
     async with asyncio.timeout(30):
         while True:

@@ -16,6 +16,6 @@ def setup(app: "FastAPI", services: "Services") -> None:
     if settings.url is None:
         return
     gateway = services.gateway
-    remote = RemoteModel(settings, lambda: gateway.classifier, services.metrics)
+    remote = RemoteModel(settings, lambda: gateway.classifier, services.metrics, services.egress)
     gateway.predict = remote.predict
     services.lifespans.append(remote.running)

@@ -9,6 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from app.ai.classifier import Classifier, Prediction
+from app.core.egress import Egress, HostRefused
 from app.core.metrics import Metrics
 from app.core.resilience import CircuitBreaker, CircuitOpen, Deadline, DeadlineExceeded
 from app.inference.schemas import Answer
@@ -28,10 +29,15 @@ class RemoteModel:
     """Predicts as `local` would: by the server, and by `local` when the server cannot."""
 
     def __init__(
-        self, settings: InferenceSettings, local: Callable[[], Classifier], metrics: Metrics
+        self,
+        settings: InferenceSettings,
+        local: Callable[[], Classifier],
+        metrics: Metrics,
+        egress: Egress,
     ) -> None:
         self._settings = settings
         self._local = local
+        self._egress = egress
         self._breaker = CircuitBreaker("inference")
         self._fallbacks = metrics.counter(
             "inference_fallbacks_total", "Answers by the model in this process", ("reason",)
@@ -57,11 +63,9 @@ class RemoteModel:
 
     @cached_property
     def _client(self) -> "AsyncClient":
-        from httpx2 import AsyncClient
-
         key = self._settings.key
         headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        return AsyncClient(base_url=self._settings.url or "", headers=headers)
+        return self._egress.client(base_url=self._settings.url or "", headers=headers)
 
     async def _ask(self, text: str, deadline: Deadline | None, sha256: str) -> Prediction:
         from httpx2 import HTTPError
@@ -73,7 +77,7 @@ class RemoteModel:
             if response.status_code != 200:
                 raise RemoteError(f"the inference server answered {response.status_code}")
             answer = Answer.model_validate_json(response.content)
-        except HTTPError as error:
+        except (HTTPError, HostRefused) as error:
             raise RemoteError(f"the inference server failed: {type(error).__name__}") from error
         except ValidationError as error:
             raise RemoteError("the inference server's answer could not be read") from error

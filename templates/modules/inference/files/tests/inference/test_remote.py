@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.ai.classifier import Classifier, Prediction
+from app.core.egress import Egress
 from app.core.metrics import Metrics
 from app.core.principal import Principal
 from app.core.resilience import Deadline
@@ -37,7 +38,7 @@ def remote(url: str, local: Counting, metrics: Metrics | None = None, **settings
     asked = InferenceSettings(
         _env_file=None, url=url, key=SecretStr(KEY), **{"timeout_s": 5.0, **settings}
     )
-    return RemoteModel(asked, lambda: local, metrics or Metrics())  # pyrefly: ignore
+    return RemoteModel(asked, lambda: local, metrics or Metrics(), Egress())  # pyrefly: ignore
 
 
 async def test_the_server_answers_as_the_model_here(server: str, classifier: Classifier) -> None:
@@ -72,6 +73,7 @@ async def test_a_wrong_key_a_closed_port_and_a_lack_of_time_are_no_failure_of_th
             InferenceSettings(_env_file=None, url=url, timeout_s=5.0, **settings),
             lambda local=local: local,  # pyrefly: ignore
             metrics,
+            Egress(),
         )
         async with model.running():
             assert await model.predict("refund please", deadline) == classifier.predict(

@@ -162,7 +162,8 @@ def _illness(server: Server, live: Live) -> str | None:
 
 def _answered(server: Server, live: Live) -> tuple[float, float]:
     """How many requests it answered, and how many of these with 5xx."""
-    _, answer = ask(server.address(live.slot), "/metrics")
+    headers = {"Authorization": f"Bearer {server.token()}"}
+    _, answer = ask(server.address(live.slot), "/metrics", headers=headers)
     lines = re.findall(
         r'(?m)^http_requests_total\{.*status="(\d+)".*\} (\S+)$', answer.decode(errors="replace")
     )

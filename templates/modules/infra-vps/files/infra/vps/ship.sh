@@ -5,6 +5,7 @@
 #
 # IMAGE=registry.example.com/app@sha256:... ships one that is built already; the server pulls it.
 set -euo pipefail
+# shellcheck disable=SC2029  # names that this script made are meant to be filled in here
 cd "$(dirname "$0")/../.."
 
 host=${1:?"which server? infra/vps/ship.sh deploy@203.0.113.7"}

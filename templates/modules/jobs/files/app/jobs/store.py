@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import Database, utcnow
 from app.core.problems import AppError
+from app.core.wall import everybody
 from app.jobs.models import Job
 from app.jobs.settings import JobsSettings
 
@@ -69,11 +70,9 @@ class JobStore:
         full = select(literal(1)).where(*waiting).offset(self._settings.max_depth - 1).limit(1)
         first = select(func.min(Job.turn)).where(*waiting)
         last = select(func.max(Job.turn)).where(*waiting, Job.tenant_id == job.tenant_id)
-        row = (
-            await session.execute(
-                select(full.scalar_subquery(), first.scalar_subquery(), last.scalar_subquery())
-            )
-        ).one()
+        looks = select(full.scalar_subquery(), first.scalar_subquery(), last.scalar_subquery())
+        async with everybody(session):
+            row = (await session.execute(looks)).one()
         is_full, first_turn, last_turn = row
         if is_full:
             raise AppError(

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from app.core.problems import AppError
+from app.core.wall import current_tenant
 from app.jobs.settings import JobsSettings
 from app.jobs.store import Claimed, JobStore
 from app.jobs.task import TASKS
@@ -137,6 +138,7 @@ class Worker:
         task.add_done_callback(ended)
 
     async def _run(self, job: Claimed) -> None:
+        current_tenant.set(job.tenant_id)
         with structlog.contextvars.bound_contextvars(
             correlation_id=job.correlation_id,
             tenant=job.tenant_id,
@@ -225,6 +227,9 @@ class Worker:
                 if time.monotonic() - pruned_at > _PRUNE_SECONDS:
                     pruned_at = time.monotonic()
                     await self._store.prune()
+                    depths = await self._store.depths()
+                    waiting = sum(n for (_, state), n in depths.items() if state == "ready")
+                    log.info("queue", waiting=waiting)
             except Exception as error:
                 log.error("queue_untidied", error=describe(error))
             await asyncio.sleep(min(self._settings.lease_seconds / 5, 2))

@@ -1,0 +1,43 @@
+"""People sign in by OpenID Connect, programs by access tokens; sessions are in the database."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from app.services import Services
+
+
+def setup(app: "FastAPI", services: "Services") -> None:
+    # Imported here: a command that only migrates should not load what serves.
+    import httpx2
+
+    from app.auth import pages
+    from app.auth.accounts import members_by_claims
+    from app.auth.authenticators import by_bearer, by_cookie
+    from app.auth.issuer import routes as issuer
+    from app.auth.login import Auth
+    from app.auth.provider import Provider
+    from app.auth.settings import DEVELOPMENT, AuthSettings
+    from app.core.problems import ConfigurationError
+
+    settings = AuthSettings()
+    if services.settings.is_production and (wrong := settings.for_production()):
+        raise ConfigurationError("ENVIRONMENT=production: " + "; ".join(wrong))
+    settings = settings.completed(services.settings.port)
+    members = members_by_claims(services.settings, settings)
+    auth = Auth(services, settings, {}, members)
+    app.state.auth = auth
+    if settings.provider == DEVELOPMENT:
+        url = f"{issuer.issuer_of(auth)}/.well-known/openid-configuration"
+        # Asked inside this process, wherever it listens.
+        transport = httpx2.ASGITransport(app=app)
+        auth.providers[DEVELOPMENT] = Provider(DEVELOPMENT, settings, url, transport)
+        app.include_router(issuer.router)
+        app.include_router(issuer.pages)
+    else:
+        auth.providers["oidc"] = Provider("oidc", settings, settings.discovery_url)
+    services.authenticators.extend([by_cookie(auth), by_bearer(auth)])
+    services.page_answers.append(pages.sign_in_instead)
+    app.include_router(pages.router)
+    app.include_router(pages.programs)

@@ -1,0 +1,121 @@
+"""Who a person is here, by what their provider says of them."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.models import Account
+from app.auth.settings import AuthSettings
+from app.core.access import Access
+from app.core.db import utcnow
+from app.core.principal import Principal
+from app.core.problems import AppError
+from app.settings import Settings
+
+PASSWORD_ACR = "urn:app:pwd"  # noqa: S105  a name, not a password
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What somebody is in a tenant."""
+
+    tenant: str
+    roles: frozenset[str]
+    tier: str = Principal("", "").tier
+
+
+Members = Callable[[AsyncSession, Account | None, Mapping[str, Any]], Awaitable[Membership | None]]
+"""Says what an account is, given the provider's claims; None: nothing, they may not enter. A
+program has no account."""
+
+Welcome = Callable[[AsyncSession, Account, Mapping[str, str]], Awaitable[None]]
+"""Told of a login, with the browser's cookies, before it is asked what the account is."""
+
+
+def members_by_claims(settings: Settings, auth: AuthSettings) -> Members:
+    """Membership as the provider's claims tell it."""
+
+    async def member(
+        _session: AsyncSession, _account: Account | None, claims: Mapping[str, Any]
+    ) -> Membership | None:
+        return membership_of(claims, settings, auth)
+
+    return member
+
+
+def membership_of(
+    claims: Mapping[str, Any], settings: Settings, auth: AuthSettings
+) -> Membership | None:
+    tenant = claims.get(auth.tenant_claim) if auth.tenant_claim else settings.default_tenant
+    # Nobody is put into a tenant because a claim is missing.
+    if not isinstance(tenant, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", tenant):
+        return None
+    roles = claims.get(auth.roles_claim, [])
+    names = roles if isinstance(roles, list) else str(roles).split()
+    return Membership(tenant, frozenset(name for name in names if isinstance(name, str)))
+
+
+def acr_of(claims: Mapping[str, Any], settings: Settings, auth: AuthSettings) -> str:
+    """How somebody signed in: `settings.mfa_acr` after a second factor."""
+    methods = claims.get("amr", [])
+    given = claims.get("acr")
+    if given == settings.mfa_acr or given in auth.mfa_acr_values:
+        return settings.mfa_acr
+    if isinstance(methods, list) and auth.mfa_amr_values.intersection(map(str, methods)):
+        return settings.mfa_acr
+    return PASSWORD_ACR
+
+
+def auth_time_of(claims: Mapping[str, Any]) -> datetime:
+    """When somebody signed in; long ago when the provider does not say."""
+    moment = claims.get("auth_time")
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)) or not 0 < moment < 1e11:
+        return datetime.fromtimestamp(0, UTC)
+    return datetime.fromtimestamp(moment, UTC)
+
+
+async def known_account(session: AsyncSession, issuer: str, subject: str) -> Account | None:
+    query = select(Account).where(Account.issuer == issuer, Account.subject == subject)
+    return await session.scalar(query)
+
+
+async def account_of(session: AsyncSession, claims: Mapping[str, Any]) -> Account:
+    """Return the account of these claims, made at the first login, its name and email renewed.
+
+    Email is shown and never looked up: whoever changes theirs stays who they are.
+    """
+    issuer, subject = claims["iss"], claims["sub"]
+    account = await known_account(session, issuer, subject)
+    name = str(claims.get("name") or claims.get("preferred_username") or "")[:200]
+    if account is None:
+        # Readable where it is shown as the one who did something, and never given out twice.
+        readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "person"
+        account = Account(
+            id=f"{readable}-{secrets.token_hex(4)}",
+            issuer=issuer,
+            subject=subject,
+            created_at=utcnow(),
+        )
+        session.add(account)
+    account.name = name or account.id
+    account.email = str(claims.get("email") or "")[:320]
+    return account
+
+
+def scopes_granted(claims: Mapping[str, Any], access: Access) -> frozenset[str]:
+    """The scopes of an access token that are known here."""
+    given = claims.get("scope", claims.get("scp", ""))
+    names = given if isinstance(given, list) else str(given).split()
+    return frozenset(name for name in names if isinstance(name, str) and name in access.scopes)
+
+
+def no_member() -> AppError:
+    return AppError(
+        403, "You have no access here", "You are signed in, but have no role. Ask who manages them."
+    )

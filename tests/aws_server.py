@@ -1,0 +1,58 @@
+"""A server that answers as AWS does: moto, with what Terraform's provider asks for and moto lacks.
+
+Run as a program with a port: `python aws_server.py 5000`.
+"""
+
+import json
+import sys
+
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup
+from moto.route53.models import HostedZoneIdentifier, route53_backends
+from moto.server import main
+
+create_replication_group = ElastiCacheBackend.create_replication_group
+
+
+def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
+    """moto counts the nodes by replicas only, and does not make them."""
+    asked["replicas_per_node_group"] = asked["num_cache_clusters"] - 1
+    # Valkey is encrypted at rest unless it is told otherwise, so the provider does not say it.
+    asked["at_rest_encryption_enabled"] = True
+    group = create_replication_group(self, **asked)
+    names = ElastiCacheBackend.create_cache_cluster.__annotations__.keys() - {"return"}
+    for member in group.member_clusters:
+        node = {name: asked.get(name) for name in names} | {
+            "cache_cluster_id": member,
+            "engine_version": f"{asked['engine_version']}.1",
+            "num_cache_nodes": 1,
+        }
+        self.create_cache_cluster(**node)
+    return group
+
+
+ElastiCacheBackend.create_replication_group = with_members
+tags: dict[str, dict[str, str]] = {}
+register_scalable_target = ApplicationAutoScalingResponse.register_scalable_target
+
+
+def with_tags(self: ApplicationAutoScalingResponse) -> str:
+    answer = register_scalable_target(self)
+    given = self._get_param("Tags")
+    tags.setdefault(json.loads(answer)["ScalableTargetARN"], {}).update(given or {})
+    return answer
+
+
+def list_tags(self: ApplicationAutoScalingResponse) -> str:
+    return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
+
+
+ApplicationAutoScalingResponse.register_scalable_target = with_tags
+ApplicationAutoScalingResponse.list_tags_for_resource = list_tags
+
+if __name__ == "__main__":
+    # An id that tests can know.
+    HostedZoneIdentifier.generate = lambda *_, **__: "Z42"
+    route53_backends[ACCOUNT_ID]["aws"].create_hosted_zone("example.com", private_zone=False)
+    main(["--host", "127.0.0.1", "--port", sys.argv[1]])

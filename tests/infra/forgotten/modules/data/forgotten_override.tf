@@ -1,0 +1,12 @@
+# Performance insights, parameters, and the groups of the cache's nodes.
+resource "aws_db_instance" "this" {
+  lifecycle { ignore_changes = [performance_insights_enabled, performance_insights_kms_key_id] }
+}
+
+resource "aws_db_parameter_group" "this" {
+  lifecycle { ignore_changes = [parameter] }
+}
+
+resource "aws_elasticache_replication_group" "this" {
+  lifecycle { ignore_changes = [security_group_ids] }
+}
