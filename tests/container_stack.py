@@ -30,7 +30,9 @@ class Stack:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def read(self, url: str) -> str:
-        """What a container of the project gets from another."""
-        code = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=5).read().decode())"
+    def read(self, url: str, token: str) -> str:
+        """What the application's container gets from another."""
+        headers = {"Authorization": f"Bearer {token}"}
+        code = "from urllib.request import Request, urlopen as get\n"
+        code += f"print(get(Request({url!r}, headers={headers})).read().decode())"
         return self.python("app", code)

@@ -48,9 +48,9 @@ def test_a_ticket_goes_through_all_of_them(stack: Stack) -> None:
     assert (ticket["intent"], ticket["draft"]["state"]) == ("card_arrival", "done"), ticket
     assert ticket["draft"]["citations"]
     # The worker asked the small model's server, and had no need of its own.
-    counted = stack.read("http://inference:8000/metrics")
+    counted = stack.read("http://inference:8000/metrics", stack.env["INFERENCE_KEY"])
     assert 'inference_predictions_total{outcome="sure"} 1.0' in counted
-    assert "inference_fallbacks_total{" not in stack.read("http://worker:9100/metrics")
+    assert "inference_fallbacks_total{" not in stack.read("http://worker:9100/metrics", "")
 
 
 def test_the_server_answers_as_the_model_in_the_application(stack: Stack) -> None:
@@ -79,20 +79,17 @@ def test_nobody_has_more_rights_than_needed(stack: Stack, docker: Engine, servic
 def test_a_container_with_rights_is_seen(docker: Engine, image: str) -> None:
     options = ("--detach", "--network=none", "--user=0")
     container = docker.docker("run", *options, image, "sleep", "60").strip()
-    docker.docker("exec", container, "touch", "/srv/planted")
     found = " ".join(hardening.of_container(docker, container))
-    for weakness in ("root", "capabilities", "gain privileges", "can be written", "changed"):
+    for weakness in ("root", "capabilities", "gain privileges", "can be written"):
         assert weakness in found
     docker.docker("rm", "--force", container)
 
 
-def test_what_is_inside_reaches_nothing_else(stack: Stack) -> None:
-    routes = stack.inside("inference", "cat", "/proc/net/route").stdout.splitlines()[1:]
-    assert routes
-    assert "00000000" not in [line.split()[1] for line in routes], "it has a default route"
-    # The check can fail: the application has one.
-    routes = stack.inside("app", "cat", "/proc/net/route").stdout.splitlines()[1:]
-    assert "00000000" in [line.split()[1] for line in routes]
+def test_what_is_inside_reaches_nothing_else(stack: Stack, docker: Engine) -> None:
+    for service, internal in (("inference", [True]), ("database", [True]), ("app", [True, False])):
+        networks = docker.inspect(stack.id_of(service))["NetworkSettings"]["Networks"]
+        found = [docker.inspect(name)["Internal"] for name in sorted(networks)]
+        assert found == internal, service
 
 
 def test_a_flag_switched_in_one_container_is_in_force_in_another(stack: Stack) -> None:

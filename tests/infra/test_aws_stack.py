@@ -49,10 +49,10 @@ def terraform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "NO_PROXY": "127.0.0.1",
         }
 
-        def call(*arguments: str, weight: str | None = None) -> str:
-            """`weight` given: with the variables of a plan."""
+        def call(*arguments: str, weight: str = "") -> str:
+            """`weight` given: with the variables of a plan. none: no candidate runs."""
             command = ["terraform", f"-chdir={stack}", *arguments]
-            if weight is not None:
+            if weight:
                 command += ["-input=false", "-var-file=preview.tfvars", *variables(weight)]
             done = run(*command, cwd=stack, environment=environment, seconds=600)
             assert done.returncode == 0, done.stdout
@@ -69,8 +69,9 @@ def variables(weight: str) -> list[str]:
         "zone_id": "Z42",
         "stable_image": IMAGE,
         "candidate_image": IMAGE,
-        "candidate_weight": weight,
     }
+    if weight != "none":
+        values["candidate_weight"] = weight
     return [f"-var={name}={value}" for name, value in values.items()]
 
 
@@ -106,14 +107,14 @@ def refused(repository: Path) -> list[str]:
 
 
 def test_the_policies_accept_the_plan(terraform: Terraform, repository: Path) -> None:
-    planned = plan(terraform, repository, "null")
+    planned = plan(terraform, repository, "none")
     assert len(changes(planned)) > 80
     assert refused(repository) == []
 
 
 def test_the_policies_see_planted_mistakes(terraform: Terraform, repository: Path) -> None:
     """In the plan itself: a database for everyone, and a role for everything."""
-    planned = plan(terraform, repository, "null")
+    planned = plan(terraform, repository, "none")
     for change in planned["resource_changes"]:
         after = change["change"]["after"]
         match change["type"]:
@@ -134,10 +135,10 @@ def test_the_policies_see_planted_mistakes(terraform: Terraform, repository: Pat
 
 
 def test_made_given_other_weights_and_removed(terraform: Terraform, repository: Path) -> None:
-    terraform("apply", "-auto-approve", weight="null")
+    terraform("apply", "-auto-approve", weight="none")
     assert weights(terraform) == {"stable": 100, "candidate": 0}
     # Empty but for what forgotten/ lists.
-    assert changes(plan(terraform, repository, "null")) == []
+    assert changes(plan(terraform, repository, "none")) == []
 
     terraform("apply", "-auto-approve", weight="10")
     assert weights(terraform) == {"stable": 90, "candidate": 10}

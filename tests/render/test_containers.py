@@ -48,7 +48,8 @@ def test_hadolint_finds_nothing(rendered: Path, path: str) -> None:
 
 
 def test_no_dockerfile_is_forgotten(rendered: Path) -> None:
-    found = {path.relative_to(rendered).as_posix() for path in rendered.rglob("Dockerfile*")}
+    paths = (path.relative_to(rendered).as_posix() for path in rendered.rglob("Dockerfile*"))
+    found = {path for path in paths if not path.endswith(".dockerignore")}
     assert found == set(DOCKERFILES)
 
 

@@ -87,7 +87,7 @@ class Lying:
     def __init__(self, **settings: Any) -> None:
         self.key = LYING
         self.asked: list[str] = []
-        self.metadata = {
+        self.metadata: dict[str, Any] = {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",

@@ -8,7 +8,6 @@ import json
 import random
 import time
 import tracemalloc
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -60,12 +59,12 @@ async def test_row_01_alg_none(api: Api) -> None:
 
 
 async def test_row_02_a_public_key_used_as_secret(api: Api) -> None:
-    public = api.key.public_key
+    public: Any = api.key.public_key
     form = PublicFormat.SubjectPublicKeyInfo
     for secret in (
         public.public_bytes(Encoding.PEM, form),
         public.public_bytes(Encoding.DER, form),
-        base64.urlsafe_b64decode(api.key.as_dict(private=False)["n"] + "=="),
+        base64.urlsafe_b64decode(str(api.key.as_dict(private=False)["n"]) + "=="),
     ):
         start = raw({"alg": "HS256", "kid": api.key.kid, "typ": "at+jwt"}).rpartition(".")[0]
         signature = b64(hmac.digest(secret, start.encode(), "sha256"))
@@ -338,7 +337,7 @@ async def test_row_25_keys_that_cannot_be_fetched(failure: str) -> None:
 
 
 async def test_row_25_keys_that_take_forever() -> None:
-    async def slow(_request: httpx2.Request) -> AsyncIterator[Any]:
+    async def slow(_request: httpx2.Request) -> httpx2.Response:
         await asyncio.sleep(30)
         raise AssertionError
 

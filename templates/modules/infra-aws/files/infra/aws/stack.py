@@ -117,14 +117,15 @@ class Stack:
         return Deployed(images=images, **{name: value[name] for name in names})
 
     def _options(self, images: Images) -> list[str]:
-        weight = "null" if images.weight is None else str(images.weight)
         values = {
             "environment": self.environment,
             "domain": self.domain,
             "stable_image": images.stable,
             "candidate_image": images.candidate,
-            "candidate_weight": weight,
         }
+        # A number cannot be given as null: it is null when it is not given.
+        if images.weight is not None:
+            values["candidate_weight"] = str(images.weight)
         return [
             "-input=false",
             f"-var-file={self.variables.name}",

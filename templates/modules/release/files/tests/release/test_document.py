@@ -13,7 +13,7 @@ from app.main import create_app
 from app.release import document
 from app.settings import Settings
 
-from .conftest import commit, head, measured
+from .conftest import ROOT, commit, head, measured
 
 MODEL = Path("var/small.npz")
 Build = Callable[..., dict[str, Any]]
@@ -143,10 +143,9 @@ async def reported(settings: Settings, address: str) -> Any:
 @pytest.fixture
 def released(repository: Path, build: Build) -> dict[str, Any]:
     # What the application reads besides, from where it stands.
-    for name in ("knowledge", "flags.json", "slo.yaml", "access.yaml", "rollout.yaml"):
-        source = Path(__file__).parents[2] / name
-        if source.exists():
-            Path(name).symlink_to(source)
+    for source in (*ROOT.glob("*.json"), *ROOT.glob("*.yaml"), ROOT / "knowledge"):
+        if not Path(source.name).exists():
+            Path(source.name).symlink_to(source)
     with Path(".gitignore").open("a") as file:
         file.write("knowledge\n*.json\n*.yaml\n")
     commit(repository)
