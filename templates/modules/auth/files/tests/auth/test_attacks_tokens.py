@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from joserfc.jwk import ECKey, Key
+from joserfc.jwk import ECKey, Key, RSAKey
 
 from app.auth.issuer import grants
 from app.auth.keys import FetchFailed, KeyCache
@@ -96,9 +96,12 @@ async def test_row_05_a_key_in_the_header(api: Api) -> None:
     jwk = STRANGER.as_dict(private=False)
     assert await api.status(signed(STRANGER, claims(), jwk=jwk)) == 401
     assert await api.status(signed(STRANGER, claims(), jwk=jwk, kid=api.key.kid)) == 401
-    # Even the right key is not taken from there.
-    own = api.key.as_dict(private=False)
-    assert await api.status(api.token(None, jwk=own)) == 401
+    # Even the right key is not taken from there. A small one: long headers are refused anyway.
+    lying = Lying()
+    lying.key = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256", "use": "sig"})
+    assert await lying.provider.id_claims(lying.id_token(), "n")
+    with pytest.raises(TokenRefused):
+        await lying.provider.id_claims(lying.id_token(header={"jwk": lying.public}), "n")
 
 
 async def test_row_06_an_address_of_keys_is_never_opened(api: Api) -> None:
@@ -144,9 +147,10 @@ async def test_row_11_work_that_a_token_asks_for(api: Api) -> None:
 
 async def _is_cheap(api: Api, token: str) -> bool:
     tracemalloc.start()
-    before = time.perf_counter()
+    # Work of this thread, and not what it waited for others.
+    before = time.thread_time()
     status = await api.status(token)
-    seconds = time.perf_counter() - before
+    seconds = time.thread_time() - before
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # Tracing makes everything several times slower.
@@ -228,10 +232,10 @@ async def test_row_22_ten_thousand_mutations(api: Api, auth: Auth) -> None:
         token = _mutated(good, chance)
         if token == good:
             continue
-        begun = time.perf_counter()
+        begun = time.thread_time()
         with pytest.raises(TokenRefused):
             await verify(token, "at+jwt", find, expected)
-        slowest = max(slowest, time.perf_counter() - begun)
+        slowest = max(slowest, time.thread_time() - begun)
         if number % 100 == 0 and token.isascii() and token.isprintable():
             assert await api.status(token) == 401
     assert slowest < 0.25
@@ -292,7 +296,7 @@ async def test_row_24_a_new_key_is_taken_at_once_and_an_old_one_until_it_is_remo
     cache = KeyCache(lying.provider._fetch_keys, 30, clock)
     await cache.find("k1")
     clock.now += 31
-    new = type(lying.key).generate_key(2048, {"kid": "k2", "alg": "RS256"})
+    new = RSAKey.generate_key(2048, {"kid": "k2", "alg": "RS256"})
     both = [key.as_dict(private=False) for key in (lying.key, new)]
     lying.keys = {"keys": both}
     assert (await cache.find("k2")).kid == "k2"
