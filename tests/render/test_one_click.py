@@ -39,7 +39,7 @@ def test_kamal_reads_its_configuration(project: Path) -> None:
     [
         ("healthcheck:", "healthchecks:"),
         ("hosts: [192.0.2.1]", "hosts: 1"),
-        ("arch: amd64", "arch: 1"),
+        ("arch: amd64", "architecture: amd64"),
     ],
 )
 def test_kamal_refuses_a_planted_mistake(project: Path, old: str, new: str) -> None:
