@@ -85,7 +85,7 @@ class Lying:
     issuer = "https://idp.example"
 
     def __init__(self, **settings: Any) -> None:
-        self.key = LYING
+        self.key: Key = LYING
         self.asked: list[str] = []
         self.metadata: dict[str, Any] = {
             "issuer": self.issuer,
@@ -120,10 +120,14 @@ class Lying:
         if path.startswith("/.well-known/"):
             answer = self.metadata
         elif path == "/jwks":
-            answer = self.keys or {"keys": [self.key.as_dict(private=False)]}
+            answer = self.keys or {"keys": [self.public]}
         return httpx2.Response(200, json=answer)
 
-    def id_token(self, **changes: Any) -> str:
+    @property
+    def public(self) -> dict[str, Any]:
+        return dict(self.key.as_dict(private=False))
+
+    def id_token(self, *, header: dict[str, Any] | None = None, **changes: Any) -> str:
         now = int(time.time())
         said = {
             "iss": self.issuer,
@@ -136,4 +140,4 @@ class Lying:
             "roles": ["viewer"],
         } | changes
         said = {name: value for name, value in said.items() if value is not None}
-        return signed(self.key, said, typ="JWT")
+        return signed(self.key, said, typ="JWT", alg=self.key.get("alg"), **(header or {}))
