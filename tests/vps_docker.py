@@ -53,7 +53,7 @@ def compose(project: str, file: Path, arguments: list[str]) -> None:
             time.sleep(0.1)
             if "bad-migration" in os.environ["IMAGE"]:
                 sys.exit("column is in use")
-        case ["down"]:
+        case ["down", "--volumes"]:
             for record in (HOME / project).glob("*.pid"):
                 stop(record)
         case ["logs", "--no-color", "--tail", "20", service]:

@@ -94,7 +94,7 @@ def test_it_serves_the_file_that_was_judged(
         stack.folder, "--profile=llama", "up", "--wait", "--no-build", "--pull=never", "llama"
     )
     answer = json.loads(stack.python("app", ASK))
-    assert len(answer["whole"]) >= 8
+    assert answer["whole"]
     assert answer["streamed"] == answer["whole"]
     assert answer["tokens"] == [8, 8]
     container = docker.docker("ps", "--quiet", f"--filter=ancestor={large_image}").strip()

@@ -120,7 +120,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("file", ["standing.yaml", "release.yaml"])
 def test_compose_reads_what_a_server_runs(files: Path, tmp_path: Path, file: str) -> None:
     secrets = tmp_path / ".env"
-    secrets.write_text("POSTGRES_PASSWORD=x\nCONTAINER_ACCESS_TOKEN=x\n")
+    secrets.write_text("POSTGRES_PASSWORD=x\nCONTAINER_ACCESS_TOKEN=x\nINFERENCE_KEY=x\n")
     variables = {"ROOT": str(tmp_path), "IMAGE": "app:1", "PUBLISH": "127.0.0.1:8001"}
     names = [f"{key}={value}" for key, value in variables.items()]
     compose = str(Path(sys.executable).with_name("docker-compose"))
@@ -141,6 +141,7 @@ def test_compose_reads_what_a_server_runs(files: Path, tmp_path: Path, file: str
         ("run", ("--rm", "--no-deps")),
         ("exec", ("--no-tty",)),
         ("logs", ("--no-color", "--tail")),
+        ("down", ("--volumes",)),
     ],
 )
 def test_compose_knows_the_options_that_the_stand_in_knows(

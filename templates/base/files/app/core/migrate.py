@@ -50,12 +50,19 @@ async def upgrade(database: Database) -> None:
 
 async def pending(database: Database) -> str | None:
     """Return None when the database is migrated, else what is missing."""
-    wanted = set(ScriptDirectory.from_config(config()).get_heads())
+    scripts = ScriptDirectory.from_config(config())
+    known = {script.revision for script in scripts.walk_revisions()}
     async with database.engine.connect() as connection:
         present = await connection.run_sync(
             lambda sync: set(MigrationContext.configure(sync).get_current_heads())
         )
-    return None if wanted <= present else "the database is not migrated: run `app db upgrade`"
+    # A revision that another one depends on is no longer noted by itself.
+    reached = {script.revision for script in scripts.get_all_current(tuple(present & known))}
+    return (
+        None
+        if reached >= set(scripts.get_heads())
+        else "the database is not migrated: run `app db upgrade`"
+    )
 
 
 async def check(database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 from structlog.contextvars import bound_contextvars
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from app.audit.log import entries, record
 from app.audit.models import AuditEntry
@@ -60,14 +60,18 @@ async def test_an_entry_commits_with_its_change_or_not_at_all(database: Database
     assert (await checked(database))[1] == []
 
 
-async def test_the_logs_hold_the_end_of_the_chain_once_it_is_committed(database: Database) -> None:
-    with capture_logs() as logs, bound_contextvars(correlation_id="request-1"):
+async def test_the_logs_hold_the_end_of_the_chain_once_it_is_committed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = CapturingLogger()
+    monkeypatch.setattr("app.audit.log.log", logs)
+    with bound_contextvars(correlation_id="request-1"):
         async with database.session() as session:
             entry = await record(session, ADA, "thing.change", "thing:1")
-            assert logs == []
-    (line,) = logs
+            assert logs.calls == []
+    (line,) = logs.calls
     head, _ = await checked(database)
-    assert (line["seq"], line["entry_hash"]) == (entry.seq, head.hash)
+    assert (line.kwargs["seq"], line.kwargs["entry_hash"]) == (entry.seq, head.hash)
     assert entry.correlation_id == "request-1"
 
 

@@ -1,5 +1,6 @@
 """The controller does what was decided, and only that."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
@@ -42,7 +43,10 @@ async def walked(
 ) -> tuple[RolloutRow, list[tuple[int, Decision]]]:
     said: list[tuple[int, Decision]] = []
     controller = Controller(rollouts, OBJECTIVE, Recorded(looks), lambda _look: None)
-    row = await controller.run(0.01, said=lambda row, decision: said.append((row.stage, decision)))
+    async with asyncio.timeout(20):
+        row = await controller.run(
+            0.01, said=lambda row, decision: said.append((row.stage, decision))
+        )
     assert row is not None
     return row, said
 

@@ -83,7 +83,7 @@ def recover(server: Server) -> State:
     server.prepare_caddy()
     server.standing("up", "--detach", "--no-recreate", "--wait")
     if state.live:
-        server.slot(state.live, "up", "--detach", "--no-deps", "--no-recreate", "app", "worker")
+        server.slot(state.live, "up", "--detach", "--no-recreate", "inference", "app", "worker")
     server.route(state)
     for slot in SLOTS:
         if state.live is None or slot != state.live.slot:
@@ -104,7 +104,7 @@ def _migrate(server: Server, live: Live) -> None:
 def _start(server: Server, live: Live) -> None:
     """The application, then its worker: a release that never gets ready takes no job."""
     server.say("start", f"{live.release} in {live.slot}")
-    server.slot(live, "up", "--detach", "--no-deps", "app")
+    server.slot(live, "up", "--detach", "--no-deps", "inference", "app")
     server.say("ready?", f"asking for at most {server.seconds('READY_SECONDS'):g} s")
     deadline = time.monotonic() + server.seconds("READY_SECONDS")
     container = f"{server.name}-{live.slot}-app-1"
@@ -186,7 +186,7 @@ def _drain(server: Server, live: Live) -> None:
 def _stop(server: Server, slot: str) -> None:
     """End what runs in a slot; release.yaml says how long it may take over that."""
     server.say("stop", slot)
-    server.slot(Live(server.folder.name, slot), "down")
+    server.slot(Live(server.folder.name, slot), "down", "--volumes")
 
 
 def _prune(server: Server, history: list[str], keep: int) -> None:

@@ -40,8 +40,8 @@ def test_a_release_runs_as_in_compose_yaml() -> None:
         yaml.safe_load(path.read_text())["services"]
         for path in (FOLDER / "release.yaml", Path("compose.yaml"))
     )
-    same = ("read_only", "cap_drop", "security_opt", "pids_limit", "tmpfs", "command")
-    for service in ("migrate", "app", "worker"):
+    same = ("read_only", "cap_drop", "security_opt", "pids_limit", "user", "tmpfs", "command")
+    for service in ("migrate", "app", "worker", "inference"):
         for key in same:
             assert here[service].get(key) == there[service].get(key), (service, key)
         assert here[service]["environment"].keys() == there[service]["environment"].keys()
