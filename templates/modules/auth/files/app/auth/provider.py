@@ -19,6 +19,7 @@ from joserfc.jwk import JWKRegistry
 from app.auth.keys import FetchFailed, KeyCache
 from app.auth.settings import AuthSettings
 from app.auth.tokens import Expected, TokenRefused, algorithm_of, audiences, verify
+from app.core.egress import Egress, HostRefused
 
 log = structlog.get_logger("app.auth")
 
@@ -60,6 +61,7 @@ class Provider:
         name: str,
         settings: AuthSettings,
         discovery_url: str,
+        egress: Egress,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = name
@@ -68,6 +70,7 @@ class Provider:
         self.redirect_uri = f"{settings.public_url}/auth/callback/{name}"
         self.keys = KeyCache(self._fetch_keys, settings.keys_cooldown_s)
         self._discovery_url = discovery_url
+        self._egress = egress
         self._transport = transport
         self._metadata: tuple[float, Metadata] | None = None
         self._discovering = asyncio.Lock()
@@ -236,7 +239,7 @@ class Provider:
         try:
             async with (
                 asyncio.timeout(self.settings.timeout_s),
-                httpx2.AsyncClient(transport=self._transport, follow_redirects=False) as client,
+                self._egress.client(transport=self._transport, follow_redirects=False) as client,
                 client.stream(method, url, **options) as response,
             ):
                 body = b""
@@ -244,6 +247,8 @@ class Provider:
                     body += chunk
                     if len(body) > _SIZE_LIMIT:
                         raise FetchFailed("the provider's answer is too large")
+        except HostRefused as error:
+            raise FetchFailed(str(error)) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise FetchFailed(f"the provider cannot be reached: {type(error).__name__}") from error
         try:

@@ -15,6 +15,7 @@ from app.auth.login import Auth
 from app.auth.models import IssuerKey
 from app.auth.provider import Provider
 from app.auth.settings import AuthSettings
+from app.core.egress import Egress
 from tests.auth.conftest import ISSUER, SITE
 
 MFA = "urn:app:mfa"
@@ -106,7 +107,7 @@ class Lying:
         )
         url = f"{self.issuer}/.well-known/openid-configuration"
         transport = httpx2.MockTransport(self._answer)
-        self.provider = Provider("lying", known.completed(8000), url, transport)
+        self.provider = Provider("lying", known.completed(8000), url, Egress(), transport)
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
