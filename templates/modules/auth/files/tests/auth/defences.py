@@ -57,10 +57,14 @@ DEFENCES: dict[str, list[Edit]] = {
     "07": [(TOKENS, 'if "crit" in header or "b64" in header:', "if False:")],
     "08": [TYP],
     "09": [TYP],
+    # Nothing here decrypts, so there is nothing to take out: what obeys such a header is put in.
     "11": [
-        (TOKENS, "len(segments) != 3 or not all(map(_SEGMENT.fullmatch, segments))", "False"),
-        (GUARD, 'token.count(".") < 2', "False"),
-        ALGORITHM_LIST,
+        (
+            TOKENS,
+            'segments = token.split(".", 3)',
+            'segments = token.split(".", 3)\n'
+            '    __import__("hashlib").pbkdf2_hmac("sha256", b"", b"", 3_000_000)',
+        )
     ],
     "12": [(TOKENS, 'if now >= _moment(claims, "exp") + expected.leeway_s:', "if False:")],
     "13": [
@@ -96,7 +100,7 @@ DEFENCES: dict[str, list[Edit]] = {
         (PROVIDER, 'not secrets.compare_digest(str(claims.get("nonce")), nonce)', "False"),
     ],
     "30": [REUSE],
-    "31": [TAKEN_ONCE],
+    "31": [TAKEN_ONCE, BROWSER],
     "32": [(FLOW, "if given != issuer:", "if False:")],
     "33": [(FLOW, "if flow.provider != provider.name:", "if False:")],
     "34": [BROWSER],

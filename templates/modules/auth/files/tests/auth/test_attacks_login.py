@@ -203,7 +203,7 @@ async def test_row_32_an_answer_of_another_issuer(
 
 
 async def test_row_33_the_answer_of_one_provider_to_anothers_login(
-    browser: Browser, auth: Auth
+    browser: Browser, auth: Auth, asked: list[str]
 ) -> None:
     lying = Lying()
     auth.providers["lying"] = lying.provider
@@ -213,6 +213,7 @@ async def test_row_33_the_answer_of_one_provider_to_anothers_login(
     answer = {"state": query["state"], "code": "x", "iss": ISSUER}
     await refused(browser, f"/auth/callback/development?{urlencode(answer)}", auth)
     assert "/token" not in lying.asked
+    assert [one for one in asked if one.startswith("POST")] == []
     assert (await browser.get("/auth/callback/unheard?state=x&code=y")).status_code == 404
 
 
