@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 def setup(app: "FastAPI", services: "Services") -> None:
     # Imported here: a command that only migrates should not load what serves.
+    from functools import partial
+
     import httpx2
 
     from app.auth import pages
@@ -30,13 +32,16 @@ def setup(app: "FastAPI", services: "Services") -> None:
     app.state.auth = auth
     if settings.provider == DEVELOPMENT:
         url = f"{issuer.issuer_of(auth)}/.well-known/openid-configuration"
-        # Asked inside this process, wherever it listens.
-        transport = httpx2.ASGITransport(app=app)
-        auth.providers[DEVELOPMENT] = Provider(DEVELOPMENT, settings, url, transport)
+        # Asked inside this process, wherever it listens: nothing goes out.
+        inside = partial(httpx2.AsyncClient, transport=httpx2.ASGITransport(app=app))
+        auth.providers[DEVELOPMENT] = Provider(DEVELOPMENT, settings, url, inside)
         app.include_router(issuer.router)
         app.include_router(issuer.pages)
     else:
-        auth.providers["oidc"] = Provider("oidc", settings, settings.discovery_url)
+        client = services.egress.client
+        auth.providers["oidc"] = Provider(
+            "oidc", settings, settings.discovery_url, client, settings.issuer
+        )
     services.authenticators.extend([by_cookie(auth), by_bearer(auth)])
     services.page_answers.append(pages.sign_in_instead)
     app.include_router(pages.router)

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -105,8 +106,8 @@ class Lying:
             **settings,
         )
         url = f"{self.issuer}/.well-known/openid-configuration"
-        transport = httpx2.MockTransport(self._answer)
-        self.provider = Provider("lying", known.completed(8000), url, transport)
+        client = partial(httpx2.AsyncClient, transport=httpx2.MockTransport(self._answer))
+        self.provider = Provider("lying", known.completed(8000), url, client)
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path

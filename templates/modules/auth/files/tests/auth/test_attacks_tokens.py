@@ -8,6 +8,7 @@ import json
 import random
 import time
 import tracemalloc
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -266,7 +267,7 @@ async def test_row_23_a_flood_of_unknown_keys() -> None:
     await asyncio.gather(*(ask(number) for number in range(500)))
     assert lying.asked.count("/jwks") == 1
     clock = _Clock()
-    cache = KeyCache(lying.provider._fetch_keys, 30, clock)
+    cache = KeyCache(lying.provider.fetch_keys, 30, clock)
     lying.asked.clear()
     for _ in range(3):
         await asyncio.gather(*(_unknown(cache) for _ in range(50)))
@@ -289,7 +290,7 @@ class _Clock:
 
 async def test_row_24_a_new_key_is_taken_at_once_and_an_old_one_until_it_is_removed() -> None:
     lying, clock = Lying(), _Clock()
-    cache = KeyCache(lying.provider._fetch_keys, 30, clock)
+    cache = KeyCache(lying.provider.fetch_keys, 30, clock)
     await cache.find("k1")
     clock.now += 31
     new = type(lying.key).generate_key(2048, {"kid": "k2", "alg": "RS256"})
@@ -325,7 +326,7 @@ FAILURES = {
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_row_25_keys_that_cannot_be_fetched(failure: str) -> None:
     lying, clock = Lying(), _Clock()
-    cache = KeyCache(lying.provider._fetch_keys, 30, clock)
+    cache = KeyCache(lying.provider.fetch_keys, 30, clock)
     await cache.find("k1")
     clock.now += 10_000
     lying.answers["/jwks"] = FAILURES[failure]
@@ -333,7 +334,7 @@ async def test_row_25_keys_that_cannot_be_fetched(failure: str) -> None:
     with pytest.raises(TokenRefused):
         await cache.find("k2")
     with pytest.raises(FetchFailed):
-        await lying.provider._fetch_keys()
+        await lying.provider.fetch_keys()
 
 
 async def test_row_25_keys_that_take_forever() -> None:
@@ -343,7 +344,7 @@ async def test_row_25_keys_that_take_forever() -> None:
 
     lying = Lying(timeout_s=0.2)
     await lying.provider.metadata()
-    lying.provider._transport = httpx2.MockTransport(slow)
+    lying.provider._client = partial(httpx2.AsyncClient, transport=httpx2.MockTransport(slow))
     begun = time.perf_counter()
     with pytest.raises(TokenRefused):
         await lying.provider.keys.find("k1")
