@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 def setup(app: "FastAPI", services: "Services") -> None:
     # Imported here: a command that only migrates should not load what serves.
-    from functools import partial
-
     import httpx2
 
     from app.auth import pages
@@ -21,6 +19,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     from app.auth.login import Auth
     from app.auth.provider import Provider
     from app.auth.settings import DEVELOPMENT, AuthSettings
+    from app.core.egress import Egress
     from app.core.problems import ConfigurationError
 
     settings = AuthSettings()
@@ -32,15 +31,14 @@ def setup(app: "FastAPI", services: "Services") -> None:
     app.state.auth = auth
     if settings.provider == DEVELOPMENT:
         url = f"{issuer.issuer_of(auth)}/.well-known/openid-configuration"
-        # Asked inside this process, wherever it listens: nothing goes out.
-        inside = partial(httpx2.AsyncClient, transport=httpx2.ASGITransport(app=app))
-        auth.providers[DEVELOPMENT] = Provider(DEVELOPMENT, settings, url, inside)
+        # Asked inside this process, wherever it listens: nothing leaves it.
+        transport = httpx2.ASGITransport(app=app)
+        auth.providers[DEVELOPMENT] = Provider(DEVELOPMENT, settings, url, Egress(), transport)
         app.include_router(issuer.router)
         app.include_router(issuer.pages)
     else:
-        client = services.egress.client
         auth.providers["oidc"] = Provider(
-            "oidc", settings, settings.discovery_url, client, settings.issuer
+            "oidc", settings, settings.discovery_url, services.egress, issuer=settings.issuer
         )
     services.authenticators.extend([by_cookie(auth), by_bearer(auth)])
     services.page_answers.append(pages.sign_in_instead)

@@ -11,8 +11,9 @@ import httpx2
 
 from app.auth.keys import FetchFailed, usable
 from app.auth.metadata import WELL_KNOWN, refusals
-from app.auth.provider import OpenClient, Provider
+from app.auth.provider import Provider
 from app.auth.settings import AuthSettings
+from app.core.egress import Egress
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -28,21 +29,33 @@ class Report:
     hosts: list[str] = field(default_factory=list)
 
 
+class _Noting(Egress):
+    """Lets the person at the keyboard call any host, and keeps the answers' headers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[httpx2.Response] = []
+
+    def client(self, **options: Any) -> httpx2.AsyncClient:
+        client = super().client(**options)
+        client.event_hooks = {**client.event_hooks, "response": [self._note]}
+        return client
+
+    async def _note(self, answer: httpx2.Response) -> None:
+        self.answers.append(answer)
+
+
 async def examine(
-    url: str, settings: AuthSettings, mfa_acr: str, open_client: OpenClient = httpx2.AsyncClient
+    url: str,
+    settings: AuthSettings,
+    mfa_acr: str,
+    transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Report:
     """Examine the provider at a discovery address; that of an issuer will do."""
     url = url if url.endswith(WELL_KNOWN) else url.rstrip("/") + WELL_KNOWN
     issuer = settings.issuer if url == settings.discovery_url else ""
-    answers: list[httpx2.Response] = []
-
-    async def note(answer: httpx2.Response) -> None:
-        answers.append(answer)
-
-    def client(**options: Any) -> httpx2.AsyncClient:
-        return open_client(event_hooks={"response": [note]}, **options)
-
-    provider = Provider("oidc", settings, url, client, issuer)
+    noting = _Noting()
+    provider = Provider("oidc", settings, url, noting, transport, issuer)
     report = Report(url, register=_register(settings, provider))
     report.errors.extend(_about_address(url))
     try:
@@ -61,7 +74,7 @@ async def examine(
         report.errors.append(
             f"{error}: open the address in a browser; it must answer JSON, without a redirect"
         )
-    report.errors.extend(_about_clock(answers, settings.leeway_s))
+    report.errors.extend(_about_clock(noting.answers, settings.leeway_s))
     return report
 
 

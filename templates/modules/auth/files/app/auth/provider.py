@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -20,14 +20,12 @@ from app.auth.keys import FetchFailed, KeyCache
 from app.auth.metadata import WELL_KNOWN, Metadata, read, refusals
 from app.auth.settings import AuthSettings
 from app.auth.tokens import Expected, TokenRefused, algorithm_of, audiences, verify
-from app.core.egress import HostRefused
+from app.core.egress import Egress, HostRefused
 
 log = structlog.get_logger("app.auth")
 
 _SIZE_LIMIT = 256_000
 _METADATA_S = 3_600.0
-
-OpenClient = Callable[..., httpx2.AsyncClient]
 
 
 class TokenDenied(Exception):  # noqa: N818  says what happened
@@ -52,7 +50,8 @@ class Provider:
         name: str,
         settings: AuthSettings,
         discovery_url: str,
-        client: OpenClient,
+        egress: Egress,
+        transport: httpx2.AsyncBaseTransport | None = None,
         issuer: str = "",
     ) -> None:
         self.name = name
@@ -61,7 +60,8 @@ class Provider:
         self.redirect_uri = f"{settings.public_url}/auth/callback/{name}"
         self.keys = KeyCache(self.fetch_keys, settings.keys_cooldown_s)
         self._discovery_url = discovery_url
-        self._client = client
+        self._egress = egress
+        self._transport = transport
         self._metadata: tuple[float, Metadata] | None = None
         self._discovering = asyncio.Lock()
 
@@ -132,7 +132,7 @@ class Provider:
 
     async def _token(self, **form: str) -> Tokens:
         url = (await self.metadata()).token_endpoint
-        found = await self._fetch("POST", url, data={**form, **self._proof()})
+        found = await self._fetch("POST", url, data={**form, **self._client()})
         access, expires = found.get("access_token"), found.get("expires_in", 300)
         if not isinstance(access, str) or str(found.get("token_type")).lower() != "bearer":
             raise FetchFailed("the token endpoint answered without a bearer token")
@@ -143,7 +143,7 @@ class Provider:
             expires if isinstance(expires, int) else 300,
         )
 
-    def _proof(self) -> dict[str, str]:
+    def _client(self) -> dict[str, str]:
         """How the application proves to the provider that it is itself."""
         settings = self.settings
         if settings.client_key_file is None:
@@ -204,7 +204,7 @@ class Provider:
         try:
             async with (
                 asyncio.timeout(self.settings.timeout_s),
-                self._client(follow_redirects=False) as client,
+                self._egress.client(transport=self._transport, follow_redirects=False) as client,
                 client.stream(method, url, **options) as response,
             ):
                 body = b""

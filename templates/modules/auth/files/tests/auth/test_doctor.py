@@ -3,7 +3,6 @@
 import json
 import time
 from email.utils import formatdate
-from functools import partial
 from typing import Any
 
 import httpx2
@@ -38,19 +37,19 @@ KEYS = {"keys": [LYING.as_dict(private=False)]}
 SETTINGS: dict[str, Any] = {"public_url": SITE, "client_secret": "c" * 32}
 
 
-def provider(document: Any, keys: Any = KEYS, **headers: str) -> Any:
+def provider(document: Any, keys: Any = KEYS, **headers: str) -> httpx2.MockTransport:
     def answer(request: httpx2.Request) -> httpx2.Response:
         found = keys if request.url.path == "/jwks" else document
         if isinstance(found, httpx2.Response):
             return found
         return httpx2.Response(200, json=found, headers=headers)
 
-    return partial(httpx2.AsyncClient, transport=httpx2.MockTransport(answer))
+    return httpx2.MockTransport(answer)
 
 
-async def examine(client: Any, url: str = ISSUER, **settings: Any) -> Report:
+async def examine(transport: httpx2.MockTransport, url: str = ISSUER, **settings: Any) -> Report:
     chosen = AuthSettings(_env_file=None, **{**SETTINGS, **settings})
-    return await doctor.examine(url, chosen, MFA, client)
+    return await doctor.examine(url, chosen, MFA, transport)
 
 
 async def test_nothing_is_wrong_with_a_good_provider() -> None:
