@@ -39,7 +39,9 @@ def setup(app: "FastAPI", services: "Services") -> None:
         app.include_router(issuer.router)
         app.include_router(issuer.pages)
     else:
-        auth.providers["oidc"] = Provider("oidc", settings, settings.discovery_url, services.egress)
+        auth.providers["oidc"] = Provider(
+            "oidc", settings, settings.discovery_url, services.egress, issuer=settings.issuer
+        )
     services.authenticators.extend([by_cookie(auth), by_bearer(auth)])
     services.page_answers.append(pages.sign_in_instead)
     app.include_router(pages.router)

@@ -25,6 +25,10 @@ class AuthSettings(BaseSettings):
         default="",
         description="The provider's address that ends in .well-known/openid-configuration",
     )
+    issuer: str = Field(
+        default="",
+        description="Where it is not that address without its end: Auth0's has a slash more",
+    )
     endpoint_hosts: frozenset[str] = Field(
         default=frozenset(), description="Hosts that the provider uses beside that of its issuer"
     )

@@ -17,6 +17,7 @@ import click
 Edit = tuple[str, str, str]
 
 TOKENS, LOGIN, FLOW = "app/auth/tokens.py", "app/auth/login.py", "app/auth/flow.py"
+METADATA = "app/auth/metadata.py"
 PROVIDER, PAGES, SESSIONS = "app/auth/provider.py", "app/auth/pages.py", "app/auth/sessions.py"
 KEYS, DPOP, GUARD = "app/auth/keys.py", "app/auth/dpop.py", "app/auth/authenticators.py"
 GRANTS, ISSUER = "app/auth/issuer/grants.py", "app/auth/issuer/routes.py"
@@ -156,7 +157,7 @@ DEFENCES: dict[str, list[Edit]] = {
         ),
     ],
     "55": [("app/core/limits.py", "if used > limit.amount:", "if False:")],
-    "56": [(PROVIDER, "return parts.netloc == own.netloc or", "return True or")],
+    "56": [(METADATA, "if parts.netloc == own.netloc or", "if True or")],
 }
 
 

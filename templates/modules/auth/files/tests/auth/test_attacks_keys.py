@@ -25,7 +25,7 @@ async def test_row_23_a_flood_of_unknown_keys() -> None:
     await asyncio.gather(*(ask(number) for number in range(500)))
     assert lying.asked.count("/jwks") == 1
     clock = _Clock()
-    cache = KeyCache(lying.provider._fetch_keys, 30, clock)
+    cache = KeyCache(lying.provider.fetch_keys, 30, clock)
     lying.asked.clear()
     for _ in range(3):
         await asyncio.gather(*(_unknown(cache) for _ in range(50)))
@@ -48,7 +48,7 @@ class _Clock:
 
 async def test_row_24_a_new_key_is_taken_at_once_and_an_old_one_until_it_is_removed() -> None:
     lying, clock = Lying(), _Clock()
-    cache = KeyCache(lying.provider._fetch_keys, 30, clock)
+    cache = KeyCache(lying.provider.fetch_keys, 30, clock)
     await cache.find("k1")
     clock.now += 31
     new = RSAKey.generate_key(2048, {"kid": "k2", "alg": "RS256"})
@@ -75,7 +75,7 @@ FAILURES = {
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_row_25_keys_that_cannot_be_fetched(failure: str) -> None:
     lying, clock = Lying(), _Clock()
-    cache = KeyCache(lying.provider._fetch_keys, 30, clock)
+    cache = KeyCache(lying.provider.fetch_keys, 30, clock)
     await cache.find("k1")
     clock.now += 10_000
     lying.answers["/jwks"] = FAILURES[failure]
@@ -83,7 +83,7 @@ async def test_row_25_keys_that_cannot_be_fetched(failure: str) -> None:
     with pytest.raises(TokenRefused):
         await cache.find("k2")
     with pytest.raises(FetchFailed):
-        await lying.provider._fetch_keys()
+        await lying.provider.fetch_keys()
 
 
 async def test_row_25_keys_that_take_forever() -> None:
