@@ -11,11 +11,11 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_whoever_opens_a_page_is_sent_to_sign_in_and_back(browser: Browser) -> None:
-    sent = await browser.get("/flags?x=1")
+    sent = await browser.get("/account?x=1")
     assert sent.status_code == 303
-    assert sent.headers["location"] == "/login?next=%2Fflags%3Fx%3D1"
+    assert sent.headers["location"] == "/login?next=%2Faccount%3Fx%3D1"
     page = await browser.sign_in("vic", start=sent.headers["location"])
-    assert (page.status_code, page.url.path) == (200, "/flags")
+    assert (page.status_code, page.url.path) == (200, "/account")
 
 
 async def test_the_account_says_who_one_is(browser: Browser, auth: Auth) -> None:
