@@ -1,4 +1,4 @@
-"""`app auth`: look at a provider before anybody signs in by it, and be a program while developing."""
+"""`app auth`: examine a provider before anybody signs in by it; a token for trying things."""
 
 import asyncio
 import json
