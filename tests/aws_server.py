@@ -33,10 +33,10 @@ def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
 delete_replication_group = ElastiCacheBackend.delete_replication_group
 
 
-def at_last_gone(self: ElastiCacheBackend, replication_group_id: str, *rest: object) -> object:
+def at_last_gone(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
     """moto says "deleting" for ever."""
-    group = delete_replication_group(self, replication_group_id, *rest)
-    self.replication_groups.pop(replication_group_id)
+    group = delete_replication_group(self, **asked)
+    self.replication_groups.pop(group.replication_group_id)
     return group
 
 
