@@ -30,7 +30,18 @@ def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
     return group
 
 
+delete_replication_group = ElastiCacheBackend.delete_replication_group
+
+
+def at_last_gone(self: ElastiCacheBackend, replication_group_id: str, *rest: object) -> object:
+    """moto says "deleting" for ever."""
+    group = delete_replication_group(self, replication_group_id, *rest)
+    self.replication_groups.pop(replication_group_id)
+    return group
+
+
 ElastiCacheBackend.create_replication_group = with_members
+ElastiCacheBackend.delete_replication_group = at_last_gone
 tags: dict[str, dict[str, str]] = {}
 register_scalable_target = ApplicationAutoScalingResponse.register_scalable_target
 

@@ -31,11 +31,11 @@ def undeclared(app: FastAPI) -> list[str]:
     return wrong
 
 
-def test_every_route_declares_who_may(app: FastAPI) -> None:
+def test_53_every_route_declares_who_may(app: FastAPI) -> None:
     assert undeclared(app) == []
 
 
-def test_a_route_without_a_scope_of_the_table_is_found(app: FastAPI) -> None:
+def test_53_a_route_without_a_scope_of_the_table_is_found(app: FastAPI) -> None:
     router = APIRouter()
     for path, scopes in {
         "/open": [],

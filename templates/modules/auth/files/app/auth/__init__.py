@@ -18,7 +18,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     from app.auth.issuer import routes as issuer
     from app.auth.login import Auth
     from app.auth.provider import Provider
-    from app.auth.settings import DEVELOPMENT, AuthSettings
+    from app.auth.settings import DEVELOPMENT, NONE, AuthSettings
     from app.core.egress import Egress
     from app.core.problems import ConfigurationError
 
@@ -29,6 +29,8 @@ def setup(app: "FastAPI", services: "Services") -> None:
     members = members_by_claims(services.settings, settings)
     auth = Auth(services, settings, {}, members)
     app.state.auth = auth
+    if settings.provider == NONE:
+        return  # ACCESS_TOKEN is the door, as it is without this feature
     if settings.provider == DEVELOPMENT:
         url = f"{issuer.issuer_of(auth)}/.well-known/openid-configuration"
         # Asked inside this process, wherever it listens: nothing leaves it.

@@ -1,4 +1,4 @@
-"""`app auth`: look at the provider before anybody signs in by it."""
+"""`app auth`: examine a provider before anybody signs in by it; a token for trying things."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from app.settings import Settings
 
 @click.group("auth")
 def cli() -> None:
-    """Look at the provider by which people sign in."""
+    """People and programs that sign in."""
 
 
 @cli.command()
@@ -45,3 +45,27 @@ def doctor(ctx: click.Context, url: str | None, as_json: bool) -> None:
             click.echo(f"  {name:<20} {address}")
         click.echo(f"Hosts that the application calls: {', '.join(report.hosts) or 'unknown'}")
     ctx.exit(1 if report.errors else 0)
+
+
+@cli.command()
+@click.option("--scope", default="", help="Scopes, with spaces between; all of them otherwise.")
+def token(scope: str) -> None:
+    """Print an access token of the development issuer for a program, good for ten minutes."""
+    from app.auth.issuer.routes import access
+    from app.auth.login import Auth
+    from app.auth.settings import DEVELOPMENT
+    from app.main import create_app
+
+    auth: Auth = create_app().state.auth
+    if DEVELOPMENT not in auth.providers:
+        raise click.ClickException("AUTH_PROVIDER is not development: ask your provider for one")
+
+    async def made() -> str:
+        wanted = scope or " ".join(sorted(auth.services.access.scopes))
+        claims = {"sub": auth.settings.client_id, "scope": wanted}
+        async with auth.services.database.session() as session:
+            answer = await access(session, auth, claims)
+        await auth.services.database.close()
+        return answer["access_token"]
+
+    click.echo(asyncio.run(made()))

@@ -48,9 +48,11 @@ async def test_row_38_the_session_changes_with_every_login(
     first = (await the_session(auth)).hash
     cookie = browser.cookie()
     assert cookie not in (None, fixed)
+    assert await rows(auth, AppSession) == 1
     assert await with_cookie(thief, fixed) == 303
     assert await with_cookie(thief, cookie) == 200
     await browser.sign_in("ada", start="/login?step_up=1&max_age=0&next=/account", code=True)
+    assert await rows(auth, AppSession) == 1, "the one before is over"
     assert (await the_session(auth)).hash != first
     assert await with_cookie(thief, cookie) == 303
     assert await with_cookie(thief, browser.cookie()) == 200
