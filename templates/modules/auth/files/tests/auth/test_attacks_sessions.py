@@ -187,7 +187,7 @@ async def test_a_renewal_that_cannot_be_checked_yet_loses_no_one(
 
     await browser.sign_in("vic")
     with monkeypatch.context() as patched:
-        patched.setattr(auth.providers["development"], "identity", fail)
+        patched.setattr(auth.providers["development"], "id_claims", fail)
         await _make_stale(auth)
         assert (await browser.get("/account")).status_code == 200
     await _make_stale(auth)
