@@ -21,7 +21,7 @@ from app.auth.accounts import (
     no_member,
     scopes_granted,
 )
-from app.auth.keys import FetchFailed
+from app.auth.keys import FetchFailed, KeyUnknown
 from app.auth.models import Account, AppSession, Flow, UsedToken
 from app.auth.provider import Provider, TokenDenied, Tokens
 from app.auth.sealing import Sealed, fingerprint
@@ -168,16 +168,22 @@ class Auth:
             return False
         try:
             tokens = await provider.refresh(kept["refresh"])
-            if tokens.id_token and not await self._is_same(provider, tokens, row):
+            # Kept before anything else can fail: the old refresh token is good no more.
+            if not await self._keep(row, tokens, kept):
                 return False
+            return not tokens.id_token or await self._is_same(provider, tokens, row)
+        except (FetchFailed, KeyUnknown) as error:
+            # Their outage is not ours, nor is a key so new that it may not be fetched yet: the
+            # session lives on, until it is idle or old.
+            log.warning("session_not_renewed_yet", session=row.id, reason=str(error))
+            return True
         except (TokenDenied, TokenRefused) as error:
             log.warning("session_not_renewed", session=row.id, reason=str(error))
             return False
-        except FetchFailed as error:
-            # Their outage is not ours: the session lives on, until it is idle or old.
-            log.warning("session_not_renewed_yet", session=row.id, reason=str(error))
-            return True
-        kept = {
+
+    async def _keep(self, row: AppSession, tokens: Tokens, kept: Mapping[str, Any]) -> bool:
+        """Keep renewed tokens with their session, unless that has ended meanwhile."""
+        renewed = {
             "refresh": tokens.refresh_token or kept["refresh"],
             "id": tokens.id_token or kept.get("id"),
         }
@@ -185,7 +191,7 @@ class Auth:
             found = await session.get(AppSession, row.hash)
             if found is None:
                 return False
-            found.tokens = self.sealed.seal(kept)
+            found.tokens = self.sealed.seal(renewed)
             found.fresh_until = _fresh_until(tokens)
             found.refreshing_until = None
             found.seen_at = utcnow()
@@ -193,7 +199,7 @@ class Auth:
 
     async def _is_same(self, provider: Provider, tokens: Tokens, row: AppSession) -> bool:
         """Whether a renewed ID token tells of the same person, who still is what they were."""
-        claims = await provider.id_claims(tokens.id_token or "", None)
+        claims = await provider.identity(tokens, None)
         async with self.services.database.reader() as session:
             membership = await self.members(session, row.account, claims)
         return (
