@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import made
-from auth.defences import Row, judge, rows, take_out, named_after
+from auth.defences import Row, judge, named_after, rows, take_out
 
 MODULES = ("auth", "users")
 FILES = made.KIT.root / "modules" / "auth" / "files"
