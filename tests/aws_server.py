@@ -18,8 +18,6 @@ create_replication_group = ElastiCacheBackend.create_replication_group
 def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
     """moto counts the nodes by replicas only, and does not make them."""
     asked["replicas_per_node_group"] = asked["num_cache_clusters"] - 1
-    # Valkey is encrypted at rest unless it is told otherwise, so the provider does not say it.
-    asked["at_rest_encryption_enabled"] = True
     group = create_replication_group(self, **asked)
     names = ElastiCacheBackend.create_cache_cluster.__annotations__.keys() - {"return"}
     for member in group.member_clusters:
@@ -32,7 +30,18 @@ def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
     return group
 
 
+delete_replication_group = ElastiCacheBackend.delete_replication_group
+
+
+def at_last_gone(self: ElastiCacheBackend, replication_group_id: str, *rest: object) -> object:
+    """moto says "deleting" for ever."""
+    group = delete_replication_group(self, replication_group_id, *rest)
+    self.replication_groups.pop(replication_group_id)
+    return group
+
+
 ElastiCacheBackend.create_replication_group = with_members
+ElastiCacheBackend.delete_replication_group = at_last_gone
 tags: dict[str, dict[str, str]] = {}
 register_scalable_target = ApplicationAutoScalingResponse.register_scalable_target
 

@@ -100,22 +100,27 @@ def refused(repository: Path) -> list[str]:
     program = str(Path(__file__).parents[1] / "judge_plan.py")
     options = ("--quiet", "--no-project", "--with", "regopy==0.4.6", "--with", "pyyaml")
     done = run(
-        "uv", "run", *options, "python", program, ".", "plan.json", cwd=repository, seconds=60
+        "uv", "run", *options, "python", program, ".", "plan.json", cwd=repository, seconds=300
     )
     assert done.returncode == 0, done.stdout
     return done.stdout.splitlines()
 
 
-def test_the_policies_accept_the_plan(terraform: Terraform, repository: Path) -> None:
-    planned = plan(terraform, repository, "none")
+@pytest.fixture(scope="module")
+def planned(terraform: Terraform, repository: Path) -> dict[str, Any]:
+    return plan(terraform, repository, "none")
+
+
+def test_the_policies_accept_the_plan(planned: dict[str, Any], repository: Path) -> None:
     assert len(changes(planned)) > 80
     assert refused(repository) == []
 
 
-def test_the_policies_see_planted_mistakes(terraform: Terraform, repository: Path) -> None:
+def test_the_policies_see_planted_mistakes(planned: dict[str, Any], repository: Path) -> None:
     """In the plan itself: a database for everyone, and a role for everything."""
-    planned = plan(terraform, repository, "none")
-    for change in planned["resource_changes"]:
+    types = {"aws_db_instance", "aws_vpc_security_group_ingress_rule", "aws_iam_role_policy"}
+    few = [change for change in planned["resource_changes"] if change["type"] in types]
+    for change in few:
         after = change["change"]["after"]
         match change["type"]:
             case "aws_db_instance":
@@ -125,7 +130,7 @@ def test_the_policies_see_planted_mistakes(terraform: Terraform, repository: Pat
             case "aws_iam_role_policy":
                 statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
                 after["policy"] = json.dumps({"Statement": [statement]})
-    (repository / "plan.json").write_text(json.dumps(planned))
+    (repository / "plan.json").write_text(json.dumps({"resource_changes": few}))
     rules = {line.split()[0] for line in refused(repository)}
     assert {
         "terraform.public-database",

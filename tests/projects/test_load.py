@@ -56,11 +56,12 @@ def test_a_worker_killed_under_load_loses_no_ticket(project: Path) -> None:
         "JOBS_LEASE_SECONDS": "5",
         "JOBS_HEARTBEAT_SECONDS": "1",
     }
-    secret = next(
-        line.partition("=")[2]
+    secrets = {
+        name: value
         for line in (project / ".env").read_text().splitlines()
-        if line.startswith("WEBHOOK_SECRET=")
-    )
+        for name, _, value in [line.partition("=")]
+        if name in ("ACCESS_TOKEN", "WEBHOOK_SECRET")
+    }
     before = counted(project, "tickets")
     with ExitStack() as stack:
         doomed = stack.enter_context(running(project, env, "worker"))
@@ -70,7 +71,7 @@ def test_a_worker_killed_under_load_loses_no_ticket(project: Path) -> None:
         load = subprocess.Popen(
             [*LOCUST, "-f", "load/locustfile.py", "--run-time", f"{SECONDS}s"],
             cwd=project,
-            env=env | {"WEBHOOK_SECRET": secret},
+            env=env | secrets,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -23,6 +23,8 @@ def serve(host: str | None, port: int | None, reload: bool) -> None:
     import uvicorn
 
     settings = Settings()
+    # The application reads it there: it says at which address people find it.
+    os.environ["PORT"] = str(port or settings.port)
     uvicorn.run(
         "app.main:create_app",
         factory=True,

@@ -120,7 +120,8 @@ async def _authenticate(request: Request) -> Principal:
         services.settings,
         services.access,
         request.headers.get("authorization"),
-        is_only_guard=not services.authenticators,
+        # Whoever offers a login answers those who have none yet.
+        is_only_guard=not services.page_answers,
     )
 
 
@@ -135,7 +136,7 @@ def by_access_token(
     """
     every = frozenset(access.scopes)
     if settings.access_token is None:
-        if is_only_guard:
+        if is_only_guard and not settings.is_production:
             return Principal(settings.default_tenant, "local", scopes=every)
         raise not_signed_in("Sign in, or send a bearer token.")
     subject, secret = _credentials(authorization or "")

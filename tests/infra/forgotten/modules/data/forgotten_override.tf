@@ -1,4 +1,4 @@
-# Performance insights, parameters, and the groups of the cache's nodes.
+# Performance insights, parameters; of the cache's nodes their groups, and that they are encrypted.
 resource "aws_db_instance" "this" {
   lifecycle { ignore_changes = [performance_insights_enabled, performance_insights_kms_key_id] }
 }
@@ -8,5 +8,5 @@ resource "aws_db_parameter_group" "this" {
 }
 
 resource "aws_elasticache_replication_group" "this" {
-  lifecycle { ignore_changes = [security_group_ids] }
+  lifecycle { ignore_changes = [at_rest_encryption_enabled, security_group_ids] }
 }

@@ -18,7 +18,8 @@ def setup(app: "FastAPI", services: "Services") -> None:
     from app.auth.issuer import routes as issuer
     from app.auth.login import Auth
     from app.auth.provider import Provider
-    from app.auth.settings import DEVELOPMENT, AuthSettings
+    from app.auth.settings import DEVELOPMENT, NONE, AuthSettings
+    from app.core.egress import Egress
     from app.core.problems import ConfigurationError
 
     settings = AuthSettings()
@@ -28,15 +29,19 @@ def setup(app: "FastAPI", services: "Services") -> None:
     members = members_by_claims(services.settings, settings)
     auth = Auth(services, settings, {}, members)
     app.state.auth = auth
+    if settings.provider == NONE:
+        return  # ACCESS_TOKEN is the door, as it is without this feature
     if settings.provider == DEVELOPMENT:
         url = f"{issuer.issuer_of(auth)}/.well-known/openid-configuration"
-        # Asked inside this process, wherever it listens.
+        # Asked inside this process, wherever it listens: nothing leaves it.
         transport = httpx2.ASGITransport(app=app)
-        auth.providers[DEVELOPMENT] = Provider(DEVELOPMENT, settings, url, transport)
+        auth.providers[DEVELOPMENT] = Provider(DEVELOPMENT, settings, url, Egress(), transport)
         app.include_router(issuer.router)
         app.include_router(issuer.pages)
     else:
-        auth.providers["oidc"] = Provider("oidc", settings, settings.discovery_url)
+        auth.providers["oidc"] = Provider(
+            "oidc", settings, settings.discovery_url, services.egress, issuer=settings.issuer
+        )
     services.authenticators.extend([by_cookie(auth), by_bearer(auth)])
     services.page_answers.append(pages.sign_in_instead)
     app.include_router(pages.router)

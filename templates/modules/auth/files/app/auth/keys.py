@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -57,11 +57,12 @@ class KeyCache:
         except FetchFailed as error:
             log.warning("keys_not_fetched", reason=str(error))
             return
-        self._keys = dict(_keys(document))
+        self._keys = dict(usable(document))
         self._fetched = self._clock()
 
 
-def _keys(document: Mapping[str, Any]):
+def usable(document: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
+    """Yield the keys of a JWKS by which tokens may be signed, each with its id."""
     items = document.get("keys")
     for item in items if isinstance(items, list) else []:
         if not isinstance(item, dict) or item.get("kty") == "oct":

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx2
 import structlog
@@ -17,29 +17,19 @@ from joserfc import jwt
 from joserfc.jwk import JWKRegistry
 
 from app.auth.keys import FetchFailed, KeyCache
+from app.auth.metadata import WELL_KNOWN, Metadata, read, refusals
 from app.auth.settings import AuthSettings
 from app.auth.tokens import Expected, TokenRefused, algorithm_of, audiences, verify
+from app.core.egress import Egress, HostRefused
 
 log = structlog.get_logger("app.auth")
 
 _SIZE_LIMIT = 256_000
 _METADATA_S = 3_600.0
-_WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 class TokenDenied(Exception):  # noqa: N818  says what happened
     """The provider took the request and said no: the grant is used, revoked or expired."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    jwks_uri: str
-    userinfo_endpoint: str | None
-    end_session_endpoint: str | None
-    says_iss: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +50,17 @@ class Provider:
         name: str,
         settings: AuthSettings,
         discovery_url: str,
+        egress: Egress,
         transport: httpx2.AsyncBaseTransport | None = None,
+        issuer: str = "",
     ) -> None:
         self.name = name
         self.settings = settings
-        self.issuer = discovery_url.removesuffix(_WELL_KNOWN)
+        self.issuer = issuer or discovery_url.removesuffix(WELL_KNOWN)
         self.redirect_uri = f"{settings.public_url}/auth/callback/{name}"
-        self.keys = KeyCache(self._fetch_keys, settings.keys_cooldown_s)
+        self.keys = KeyCache(self.fetch_keys, settings.keys_cooldown_s)
         self._discovery_url = discovery_url
+        self._egress = egress
         self._transport = transport
         self._metadata: tuple[float, Metadata] | None = None
         self._discovering = asyncio.Lock()
@@ -79,7 +72,7 @@ class Provider:
             if known and time.monotonic() - known[0] < _METADATA_S:
                 return known[1]
             try:
-                found = self._checked(await self._fetch("GET", self._discovery_url))
+                found = self._checked(await self.document())
             except FetchFailed as error:
                 log.error("provider_metadata_refused", provider=self.name, reason=str(error))
                 if known is None:
@@ -91,41 +84,16 @@ class Provider:
             return found
 
     def _checked(self, document: Mapping[str, Any]) -> Metadata:
-        if document.get("issuer") != self.issuer:
-            raise FetchFailed(f"the metadata names another issuer than {self.issuer}")
-        found = Metadata(
-            issuer=self.issuer,
-            authorization_endpoint=self._endpoint(document, "authorization_endpoint"),
-            token_endpoint=self._endpoint(document, "token_endpoint"),
-            jwks_uri=self._endpoint(document, "jwks_uri"),
-            userinfo_endpoint=self._optional(document, "userinfo_endpoint"),
-            end_session_endpoint=self._optional(document, "end_session_endpoint"),
-            says_iss=document.get("authorization_response_iss_parameter_supported") is True,
-        )
-        methods = document.get("code_challenge_methods_supported", ["S256"])
-        if not isinstance(methods, list) or "S256" not in methods:
-            raise FetchFailed("the provider does not take PKCE by S256")
-        return found
+        if wrong := list(refusals(document, self.issuer, self.settings.endpoint_hosts)):
+            raise FetchFailed("; ".join(wrong))
+        return read(document)
 
-    def _endpoint(self, document: Mapping[str, Any], name: str) -> str:
-        url = document.get(name)
-        if not isinstance(url, str) or not self._is_of_provider(url):
-            raise FetchFailed(
-                f"{name} is missing, not https, or on a host that is neither the issuer's nor in "
-                "AUTH_ENDPOINT_HOSTS"
-            )
-        return url
+    async def document(self) -> Mapping[str, Any]:
+        """Return what stands at the discovery address, unchecked. Raises FetchFailed."""
+        return await self._fetch("GET", self._discovery_url)
 
-    def _optional(self, document: Mapping[str, Any], name: str) -> str | None:
-        return self._endpoint(document, name) if document.get(name) else None
-
-    def _is_of_provider(self, url: str) -> bool:
-        parts, own = urlsplit(url), urlsplit(self.issuer)
-        if parts.username or parts.scheme not in ("https", own.scheme):
-            return False
-        return parts.netloc == own.netloc or parts.netloc in self.settings.endpoint_hosts
-
-    async def _fetch_keys(self) -> Mapping[str, Any]:
+    async def fetch_keys(self) -> Mapping[str, Any]:
+        """Return what stands at `jwks_uri`, unchecked. Raises FetchFailed."""
         return await self._fetch("GET", (await self.metadata()).jwks_uri)
 
     async def authorization_url(
@@ -236,7 +204,7 @@ class Provider:
         try:
             async with (
                 asyncio.timeout(self.settings.timeout_s),
-                httpx2.AsyncClient(transport=self._transport, follow_redirects=False) as client,
+                self._egress.client(transport=self._transport, follow_redirects=False) as client,
                 client.stream(method, url, **options) as response,
             ):
                 body = b""
@@ -244,6 +212,8 @@ class Provider:
                     body += chunk
                     if len(body) > _SIZE_LIMIT:
                         raise FetchFailed("the provider's answer is too large")
+        except HostRefused as error:
+            raise FetchFailed(str(error)) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise FetchFailed(f"the provider cannot be reached: {type(error).__name__}") from error
         try:

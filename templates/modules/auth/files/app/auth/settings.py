@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-DEVELOPMENT = "development"
+DEVELOPMENT, NONE = "development", "none"
 
 
 class AuthSettings(BaseSettings):
@@ -17,13 +17,17 @@ class AuthSettings(BaseSettings):
         env_prefix="AUTH_", env_file=".env", env_ignore_empty=True, extra="ignore"
     )
 
-    provider: Literal["development", "oidc"] = DEVELOPMENT
+    provider: Literal["development", "oidc", "none"] = DEVELOPMENT
     public_url: str = Field(
         default="", pattern=r"^(https?://[^/?#\s]+)?$", description="Where people find this"
     )
     discovery_url: str = Field(
         default="",
         description="The provider's address that ends in .well-known/openid-configuration",
+    )
+    issuer: str = Field(
+        default="",
+        description="Where it is not that address without its end: Auth0's has a slash more",
     )
     endpoint_hosts: frozenset[str] = Field(
         default=frozenset(), description="Hosts that the provider uses beside that of its issuer"
@@ -65,9 +69,14 @@ class AuthSettings(BaseSettings):
 
     def for_production(self) -> list[str]:
         """What keeps these settings from going live."""
+        if self.provider == NONE:
+            return []
         wrong = []
         if self.provider == DEVELOPMENT:
-            wrong.append("AUTH_PROVIDER=development signs in whoever asks; set oidc")
+            wrong.append(
+                "AUTH_PROVIDER=development signs in whoever asks; set oidc, or none where "
+                "ACCESS_TOKEN is enough"
+            )
         elif not self.discovery_url.startswith("https://"):
             wrong.append("AUTH_DISCOVERY_URL must be an https:// address")
         if not self.public_url.startswith("https://"):

@@ -34,6 +34,7 @@ def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
         "AUTH_CLIENT_SECRET": "c" * 32,
         "AUTH_SECRET": "s" * 32,
         "AUTH_TENANT_CLAIM": "",
+        "AUTH_TIMEOUT_S": "30",
     }.items():
         monkeypatch.setenv(name, value)
     # To draw a key takes longer than most tests.

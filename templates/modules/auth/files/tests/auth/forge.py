@@ -17,6 +17,7 @@ from app.auth.login import Auth
 from app.auth.models import IssuerKey
 from app.auth.provider import Provider
 from app.auth.settings import AuthSettings
+from app.core.egress import Egress
 from tests.auth.conftest import ISSUER, SITE
 
 MFA = "urn:app:mfa"
@@ -94,7 +95,7 @@ class Lying:
     issuer = "https://idp.example"
 
     def __init__(self, **settings: Any) -> None:
-        self.key = LYING
+        self.key: Key = LYING
         self.asked: list[str] = []
         self.metadata: dict[str, Any] = {
             "issuer": self.issuer,
@@ -115,7 +116,7 @@ class Lying:
         )
         url = f"{self.issuer}/.well-known/openid-configuration"
         transport = httpx2.MockTransport(self._answer)
-        self.provider = Provider("lying", known.completed(8000), url, transport)
+        self.provider = Provider("lying", known.completed(8000), url, Egress(), transport)
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
@@ -129,10 +130,14 @@ class Lying:
         if path.startswith("/.well-known/"):
             answer = self.metadata
         elif path == "/jwks":
-            answer = self.keys or {"keys": [self.key.as_dict(private=False)]}
+            answer = self.keys or {"keys": [self.public]}
         return httpx2.Response(200, json=answer)
 
-    def id_token(self, **changes: Any) -> str:
+    @property
+    def public(self) -> dict[str, Any]:
+        return dict(self.key.as_dict(private=False))
+
+    def id_token(self, *, header: dict[str, Any] | None = None, **changes: Any) -> str:
         now = int(time.time())
         said = {
             "iss": self.issuer,
@@ -145,4 +150,4 @@ class Lying:
             "roles": ["viewer"],
         } | changes
         said = {name: value for name, value in said.items() if value is not None}
-        return signed(self.key, said, typ="JWT")
+        return signed(self.key, said, typ="JWT", alg=self.key.get("alg"), **(header or {}))

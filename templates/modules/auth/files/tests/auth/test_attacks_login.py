@@ -62,7 +62,13 @@ async def test_row_17_an_id_token_for_several() -> None:
     lying = Lying()
     both = ["app", "other"]
     assert await lying.provider.id_claims(lying.id_token(aud=both, azp="app"), "n")
-    for changes in ({"aud": both}, {"aud": both, "azp": "other"}, {"azp": "other"}, {"aud": "x"}):
+    wrong: list[dict[str, Any]] = [
+        {"aud": both},
+        {"aud": both, "azp": "other"},
+        {"azp": "other"},
+        {"aud": "x"},
+    ]
+    for changes in wrong:
         with pytest.raises(TokenRefused):
             await lying.provider.id_claims(lying.id_token(**changes), "n")
 

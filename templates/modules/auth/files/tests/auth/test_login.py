@@ -1,10 +1,16 @@
 """People sign in, do what their roles allow, and sign out."""
 
+import asyncio
+
 import pytest
+from click.testing import CliRunner
+from fastapi import FastAPI
 
 from app.audit.models import AuditEntry
 from app.auth.login import Auth
 from app.auth.models import AppSession
+from app.cli import main
+from app.settings import Settings
 from tests.auth.conftest import Browser, rows
 
 pytestmark = pytest.mark.anyio
@@ -31,3 +37,16 @@ async def test_signing_out_ends_both_sessions(browser: Browser, auth: Auth) -> N
     left = await browser.post("/logout")
     assert left.status_code == 200
     assert await rows(auth, AppSession) == 0
+
+
+def test_a_token_for_a_program(app: FastAPI, settings: Settings, monkeypatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    made = CliRunner().invoke(main, ["auth", "token", "--scope", "metrics:read"])
+    assert made.exit_code == 0, made.output
+
+    async def status(path: str) -> int:
+        headers = {"Authorization": f"Bearer {made.output.strip().splitlines()[-1]}"}
+        return (await Browser(app).get(path, headers=headers)).status_code
+
+    assert asyncio.run(status("/metrics")) == 200
+    assert asyncio.run(status("/audit")) == 403

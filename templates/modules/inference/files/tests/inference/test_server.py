@@ -115,7 +115,11 @@ async def test_predictions_are_counted(client: httpx2.AsyncClient) -> None:
     assert 'inference_predictions_total{outcome="unsure"} 2.0' in lines
 
 
-async def test_production_asks_for_a_key_and_for_no_other_secret() -> None:
+async def test_production_asks_for_a_key_and_for_no_other_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("ACCESS_TOKEN", "INFERENCE_KEY"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValidationError, match="INFERENCE_KEY of 32 characters"):
         ServerSettings(_env_file=None, environment="production")
     settings = ServerSettings(_env_file=None, environment="production", inference_key=KEY)

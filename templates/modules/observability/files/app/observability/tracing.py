@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
+from app.core import release
 from app.features import NAME
 from app.observability.settings import OtelSettings
 
@@ -36,7 +37,10 @@ def provider(settings: OtelSettings) -> TracerProvider:
         return present
     made = TracerProvider(
         resource=Resource.create(
-            {"service.name": settings.service_name, "service.version": version(NAME)}
+            {
+                "service.name": settings.service_name,
+                "service.version": release.current_id() or version(NAME),
+            }
         ),
         sampler=ParentBased(TraceIdRatioBased(settings.traces_share)),
     )

@@ -15,7 +15,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     from app.policy.guard import Guard
     from app.policy.settings import PolicySettings
 
-    allowed = residency.load(PolicySettings().folder / "data.yaml")
+    allowed = residency.load(PolicySettings().data_file)
     guard = Guard(allowed.residency, services.database, services.metrics)
     services.gateway.permit = guard.permit
     services.egress.allows = allowed.may_call

@@ -29,11 +29,10 @@ def check(given: tuple[str, ...], as_json: bool) -> None:
     """Fail when a policy refuses something, or when a policy's own test does."""
     from app.policy import exceptions, report
     from app.policy.rego import Policies, read_yaml
-    from app.policy.settings import PolicySettings
     from app.policy.subjects import collect
     from app.settings import Settings
 
-    settings, folder = Settings(), PolicySettings().folder
+    settings, folder = Settings(), Path("policies")
     policies = Policies(folder)
     broken = [line for name in policies.names for line in policies.check(name)]
     if broken:

@@ -143,11 +143,11 @@ async def reported(settings: Settings, address: str) -> Any:
 @pytest.fixture
 def released(repository: Path, build: Build) -> dict[str, Any]:
     # What the application reads besides, from where it stands.
-    for source in (*ROOT.glob("*.json"), *ROOT.glob("*.yaml"), ROOT / "knowledge"):
-        if not Path(source.name).exists():
-            Path(source.name).symlink_to(source)
-    with Path(".gitignore").open("a") as file:
-        file.write("knowledge\n*.json\n*.yaml\n")
+    with Path(".gitignore").open("a") as ignored:
+        for source in ROOT.glob("[!.]*"):
+            if not Path(source.name).exists():
+                Path(source.name).symlink_to(source)
+                ignored.write(f"/{source.name}\n")
     commit(repository)
     measured()
     return build()
