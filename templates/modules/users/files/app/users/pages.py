@@ -21,7 +21,7 @@ from app.core.problems import AppError
 from app.core.wall import everybody
 from app.users import keys, people
 from app.users.directory import tenants_of
-from app.users.models import Member
+from app.users.models import Invitation, Member
 from app.users.settings import UsersSettings
 
 PAGES = Pages(Path(__file__).parent)
@@ -176,17 +176,23 @@ async def revoke_key(key_id: str, session: SessionDep, principal: KeysWriter) ->
 @router.get("/join/{secret}", openapi_extra=LOGIN_LIMIT)
 async def invitation_page(secret: str, session: ReaderDep) -> HTMLResponse:
     """Say what an invitation is to, and ask."""
-    if (row := await people.open_invitation(session, secret)) is None:
-        raise AppError(404, "No such invitation", "It was used, taken back, or is too old.")
+    row = await _open_invitation(session, secret)
     return PAGES.render("join.html", invitation=row, secret=secret)
 
 
 @router.post("/join/{secret}", dependencies=[OwnPage], openapi_extra=LOGIN_LIMIT)
-async def accept_invitation(secret: str) -> Response:
+async def accept_invitation(secret: str, session: ReaderDep) -> Response:
     """Sign in, and be a member then."""
+    await _open_invitation(session, secret)
     response = RedirectResponse("/login", 303)
     set_cookie(response, INVITATION, secret, _INVITATION_LASTS_S)
     return response
+
+
+async def _open_invitation(session: AsyncSession, secret: str) -> Invitation:
+    if (row := await people.open_invitation(session, secret)) is None:
+        raise AppError(404, "No such invitation", "It was used, taken back, or is too old.")
+    return row
 
 
 async def welcome(session: AsyncSession, account: Account, cookies: Mapping[str, str]) -> None:

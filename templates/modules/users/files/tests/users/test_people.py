@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import httpx2
 import pytest
 from sqlalchemy import select
 
@@ -55,6 +56,14 @@ async def test_an_invitation_works_once_and_its_secret_is_nowhere(
         assert (await session.scalars(select(Invitation))).all() == []
         for entry in await session.scalars(select(AuditEntry)):
             assert secret not in f"{entry.before} {entry.after} {entry.target}"
+
+
+async def test_an_invitation_that_never_was_puts_nothing_into_the_browser(
+    client: httpx2.AsyncClient,
+) -> None:
+    for secret in ("guess", "%F0%9F%98%80"):
+        answer = await client.post(f"/join/{secret}", headers={"Sec-Fetch-Site": "same-origin"})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (404, False)
 
 
 async def test_an_invitation_expires_and_can_be_taken_back(

@@ -1,0 +1,131 @@
+"""Run in a rendered repository, by its Python: schemathesis asks every route as three people.
+
+The argument plants something: "failing" a route that answers 500, "leaking" one that a viewer can
+read though its scope is an admin's. Prints how many it asked and what is wrong.
+"""
+
+import asyncio
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+import fastapi
+import schemathesis
+from app.core import access, migrate
+from app.core.db import Database, utcnow
+from app.core.principal import Principal, principal_of
+from app.main import create_app
+from app.settings import Settings
+from fastapi import Request, Security
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+CASES = 12
+PEOPLE = {"anonymous": (), "viewer": ("viewer",), "admin": ("admin",)}
+# They never end.
+STREAMS = ("events",)
+
+
+begin = fastapi.APIRouter.__init__
+
+
+def with_pages(router, *args, **options):
+    """Pages are left out of the document; here they are asked, too."""
+    begin(router, *args, **{**options, "include_in_schema": True})
+
+
+def application(folder, planted):
+    # Before the features are loaded: their routers are made then.
+    fastapi.APIRouter.__init__ = with_pages
+    url = f"sqlite+aiosqlite:///{folder}/app.db"
+    asyncio.run(migrated(url))
+    app = create_app(
+        Settings(_env_file=None, environment="test", database_url=url, log_level="ERROR")
+    )
+    services = app.state.services
+
+    async def by_header(request: Request):
+        roles = PEOPLE.get(request.headers.get("x-is"), ())
+        if not roles:
+            return None
+        scopes = services.access.scopes_of(roles)
+        acr, now = services.settings.mfa_acr, utcnow()
+        return Principal("a", "eve", frozenset(roles), scopes, acr=acr, auth_time=now)
+
+    services.authenticators.insert(0, by_header)
+    # Only the routes are of interest here, not how many requests a minute they answer.
+    services.limits.spend = nothing
+    guard = Security(principal_of, scopes=["metrics:read"])
+    if planted == "failing":
+        app.add_api_route("/failing", lambda number: 1 // 0, dependencies=[guard])
+    if planted == "leaking":
+        app.add_api_route("/leaking", lambda number: "a secret")
+    return app
+
+
+async def nothing(_request):
+    return None
+
+
+async def migrated(url):
+    database = Database(url)
+    await migrate.upgrade(database)
+    await database.close()
+
+
+def allowed(app):
+    """Who may ask each operation. What is planted is meant for who reads metrics."""
+    table = app.state.services.access
+    for operation, scopes in access.declared(app.routes, principal_of):
+        asked = scopes or ({"metrics:read"} if operation not in table.public else set())
+        yield operation, [p for p, roles in PEOPLE.items() if table.scopes_of(roles) >= asked]
+
+
+def wrong(app):
+    may = dict(allowed(app))
+    found, asked = [], 0
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        name = f"{operation.method.upper()} {operation.path}"
+        if operation.path.endswith(STREAMS) or name not in may:
+            continue
+        asked += 1
+        found += [f"WRONG {name}: {line}" for line in asked_as_all(operation, may[name])]
+    return [f"asked {asked} operations", *found]
+
+
+def asked_as_all(operation, may):
+    found = {}
+
+    @seed(5)
+    @settings(
+        max_examples=CASES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case):
+        for person in PEOPLE:
+            headers = {"X-Is": person, "Sec-Fetch-Site": "same-origin"}
+            try:
+                status = case.call(headers=headers, allow_redirects=False).status_code
+            except Exception:
+                # The client inside the process hands on what the application did not catch.
+                status = 500
+            if status >= 500:
+                found[f"{status} for {person}"] = case
+            if person not in may and status < 300:
+                found[f"open to {person}"] = case
+
+    ask()
+    return found
+
+
+if __name__ == "__main__":
+    logging.disable()
+    with tempfile.TemporaryDirectory() as scratch:
+        for line in wrong(application(Path(scratch), "".join(sys.argv[1:]))):
+            sys.stdout.write(f"\n{line}\n")

@@ -1,0 +1,44 @@
+"""schemathesis asks every route of a rendered application, and finds neither a 500 nor a leak."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import made
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fuzz") / "app"
+    made.new("minimal", folder, "auth", "users")
+    made.run(folder, "uv", "lock", "--quiet")
+    return folder
+
+
+def wrong(repository: Path, planted: str = "") -> list[str]:
+    command = ("uv", "run", "--quiet", "--with", "schemathesis>=4.32,<5", "python")
+    done = subprocess.run(
+        [*command, str(HERE / "fuzz.py"), *filter(None, [planted])],
+        cwd=repository,
+        env={**made.clean_environment(), "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [line for line in done.stdout.splitlines() if line.startswith(("WRONG ", "asked "))]
+
+
+def test_no_route_fails_or_shows_what_it_should_not(repository: Path) -> None:
+    asked, *found = wrong(repository)
+    assert found == []
+    assert int(asked.split()[1]) > 40, "pages are asked, too"
+
+
+def test_what_is_planted_is_found(repository: Path) -> None:
+    assert "WRONG GET /failing: 500 for admin" in wrong(repository, "failing")
+    assert "WRONG GET /leaking: open to viewer" in wrong(repository, "leaking")
