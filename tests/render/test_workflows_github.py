@@ -68,7 +68,7 @@ def test_github_can_read_every_workflow(parser: Path, rendered: Path) -> None:
         ("needs: [", "needs: [nobody, ", "unknown job 'nobody'"),
         ("matrix.check", "matrix.chek", "Context access might be invalid: chek"),
         ("{{ always()", "{{ alway()", "Unrecognized function: 'alway'"),
-        ("join(needs.*.result, ' ')", "join(needs.*.result", "Unexpected symbol"),
+        ("needs.evals.result", "needs.(evals.result", "Unexpected symbol"),
         ("    steps:\n", "    stepz:\n", "Unexpected value 'stepz'"),
     ],
 )
