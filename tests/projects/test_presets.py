@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 AUTHOR = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com")
 # `warn`, `warning:`, `DeprecationWarning` and the like.
 WARNING = re.compile(r"\bwarn(ing)?s?\b|Warning\b", re.IGNORECASE)
-# uv's, of a registry that does not say when a new file came: it is not taken, as the cool-down wants.
+# Of uv, about a registry that does not date a new file: the cool-down leaves that file out.
 UNDATED = re.compile(r"^warning: `\S+` is missing an upload date, but user provided: \S+$")
 
 
