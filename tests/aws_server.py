@@ -8,7 +8,9 @@ import sys
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+from moto.core.responses import EmptyResult
 from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup
+from moto.elasticache.responses import ElastiCacheResponse
 from moto.route53.models import HostedZoneIdentifier, route53_backends
 from moto.server import main
 
@@ -33,13 +35,19 @@ def with_members(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
 delete_replication_group = ElastiCacheBackend.delete_replication_group
 
 
-def at_last_gone(self: ElastiCacheBackend, replication_group_id: str, *rest: object) -> object:
+def at_last_gone(self: ElastiCacheBackend, **asked: object) -> ReplicationGroup:
     """moto says "deleting" for ever."""
-    group = delete_replication_group(self, replication_group_id, *rest)
-    self.replication_groups.pop(replication_group_id)
+    group = delete_replication_group(self, **asked)
+    self.replication_groups.pop(group.replication_group_id)
     return group
 
 
+def delete_subnet_group(self: ElastiCacheResponse) -> EmptyResult:
+    self.elasticache_backend.cache_subnet_groups.pop(self._get_param("CacheSubnetGroupName"))
+    return EmptyResult()
+
+
+ElastiCacheResponse.delete_cache_subnet_group = delete_subnet_group
 ElastiCacheBackend.create_replication_group = with_members
 ElastiCacheBackend.delete_replication_group = at_last_gone
 tags: dict[str, dict[str, str]] = {}

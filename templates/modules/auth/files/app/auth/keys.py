@@ -20,6 +20,10 @@ class FetchFailed(Exception):  # noqa: N818  says what happened
     """The provider did not answer, or not with what its specification says."""
 
 
+class KeyUnknown(TokenRefused):
+    """The issuer has no key of that id, or none that could be fetched yet."""
+
+
 class KeyCache:
     """Keys by their id. One fetch at a time, and one in `cooldown_s` at most.
 
@@ -40,14 +44,14 @@ class KeyCache:
         self._fetching = asyncio.Lock()
 
     async def find(self, kid: str) -> Key:
-        """Return the key. Raises TokenRefused when the issuer has none of that id."""
+        """Return the key. Raises KeyUnknown when the issuer has none of that id."""
         if kid not in self._keys or self._clock() - self._fetched > _KEPT_S:
             async with self._fetching:
                 # Those who waited look at what the first one of them found.
                 if self._clock() - self._tried >= self._cooldown_s:
                     await self._refresh()
         if (key := self._keys.get(kid)) is None:
-            raise TokenRefused("its key is unknown")
+            raise KeyUnknown("its key is unknown")
         return key
 
     async def _refresh(self) -> None:

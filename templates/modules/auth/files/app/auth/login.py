@@ -21,7 +21,7 @@ from app.auth.accounts import (
     no_member,
     scopes_granted,
 )
-from app.auth.keys import FetchFailed
+from app.auth.keys import FetchFailed, KeyUnknown
 from app.auth.models import Account, AppSession, Flow, UsedToken
 from app.auth.provider import Provider, TokenDenied, Tokens
 from app.auth.sealing import Sealed, fingerprint
@@ -37,6 +37,7 @@ log = structlog.get_logger("app.auth")
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _LOGOUT_TOKEN_S = 120
+_IDS_LIMIT = 10_000
 _REFRESH_MIN_S, _REFRESH_MAX_S = 60, 900
 
 
@@ -54,6 +55,7 @@ class Auth:
 
     def __post_init__(self) -> None:
         secret = self.settings.secret
+        self._ids: dict[tuple[str, str], str] = {}
         self.sealed = Sealed(secret.get_secret_value() if secret else "")
 
     def provider(self, name: str) -> Provider:
@@ -168,16 +170,22 @@ class Auth:
             return False
         try:
             tokens = await provider.refresh(kept["refresh"])
-            if tokens.id_token and not await self._is_same(provider, tokens, row):
+            # Kept before anything else can fail: the old refresh token is good no more.
+            if not await self._keep(row, tokens, kept):
                 return False
+            return not tokens.id_token or await self._is_same(provider, tokens, row)
+        except (FetchFailed, KeyUnknown) as error:
+            # Their outage is not ours, nor is a key so new that it may not be fetched yet: the
+            # session lives on, until it is idle or old.
+            log.warning("session_not_renewed_yet", session=row.id, reason=str(error))
+            return True
         except (TokenDenied, TokenRefused) as error:
             log.warning("session_not_renewed", session=row.id, reason=str(error))
             return False
-        except FetchFailed as error:
-            # Their outage is not ours: the session lives on, until it is idle or old.
-            log.warning("session_not_renewed_yet", session=row.id, reason=str(error))
-            return True
-        kept = {
+
+    async def _keep(self, row: AppSession, tokens: Tokens, kept: Mapping[str, Any]) -> bool:
+        """Keep renewed tokens with their session, unless that has ended meanwhile."""
+        renewed = {
             "refresh": tokens.refresh_token or kept["refresh"],
             "id": tokens.id_token or kept.get("id"),
         }
@@ -185,7 +193,7 @@ class Auth:
             found = await session.get(AppSession, row.hash)
             if found is None:
                 return False
-            found.tokens = self.sealed.seal(kept)
+            found.tokens = self.sealed.seal(renewed)
             found.fresh_until = _fresh_until(tokens)
             found.refreshing_until = None
             found.seen_at = utcnow()
@@ -193,7 +201,7 @@ class Auth:
 
     async def _is_same(self, provider: Provider, tokens: Tokens, row: AppSession) -> bool:
         """Whether a renewed ID token tells of the same person, who still is what they were."""
-        claims = await provider.id_claims(tokens.id_token or "", None)
+        claims = await provider.identity(tokens, None)
         async with self.services.database.reader() as session:
             membership = await self.members(session, row.account, claims)
         return (
@@ -212,10 +220,9 @@ class Auth:
             raise TokenRefused("it does not say whose it is")
         is_a_program = is_program(claims)
         async with services.database.reader() as session:
-            known = await known_account(session, claims["iss"], subject)
-            # Who has never signed in by a browser is somebody all the same. No account has that id.
-            person = known or Account(id=f"sub:{subject}", issuer=claims["iss"], subject=subject)
-            account = None if is_a_program else person
+            account = None
+            if not is_a_program:
+                account = await self._account(session, claims["iss"], subject)
             membership = await self.members(session, account, claims)
         if membership is None:
             raise TokenRefused("whose it is has no role here")
@@ -223,7 +230,7 @@ class Auth:
         if membership.roles or not is_a_program:
             # What was granted to a token is never more than what its owner may do.
             scopes &= services.access.scopes_of(membership.roles)
-        name = subject if is_a_program else person.id
+        name = account.id if account else subject
         principal = Principal(
             membership.tenant, name, membership.roles, scopes, tier=membership.tier
         )
@@ -234,6 +241,18 @@ class Auth:
             acr=acr_of(claims, services.settings, self.settings),
             auth_time=auth_time_of(claims),
         ), claims
+
+    async def _account(self, session: AsyncSession, issuer: str, subject: str) -> Account:
+        """Return the owner of a token, asking the database once: nobody's id ever changes."""
+        if (issuer, subject) not in self._ids:
+            known = await known_account(session, issuer, subject)
+            if known is None:
+                # Never signed in by a browser, and somebody all the same. No account has that id.
+                return Account(id=f"sub:{subject}", issuer=issuer, subject=subject)
+            if len(self._ids) >= _IDS_LIMIT:
+                self._ids.clear()
+            self._ids[issuer, subject] = known.id
+        return Account(id=self._ids[issuer, subject], issuer=issuer, subject=subject)
 
     async def end_by_logout_token(self, provider: Provider, token: str) -> None:
         """End what a logout token names (OpenID back-channel logout). Raises TokenRefused."""

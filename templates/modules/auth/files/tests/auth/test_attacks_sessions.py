@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from app.auth.issuer import grants
+from app.auth.keys import FetchFailed, KeyUnknown
 from app.auth.login import LOGOUT_EVENT, Auth
 from app.auth.models import AppSession, IssuerGrant, IssuerSession
 from app.auth.provider import TokenDenied
@@ -173,6 +174,24 @@ async def test_row_41_a_thief_who_is_first(browser: Browser, auth: Auth) -> None
     assert await rows(auth, AppSession) == 0
     with pytest.raises(TokenDenied):
         await provider.refresh(thiefs.refresh_token or "")
+
+
+@pytest.mark.parametrize("trouble", [KeyUnknown("new"), FetchFailed("down")])
+async def test_a_renewal_that_cannot_be_checked_yet_loses_no_one(
+    browser: Browser, auth: Auth, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """The provider has just changed its keys, or its userinfo is down: the new token is kept."""
+
+    async def fail(*_: object) -> None:
+        raise trouble
+
+    await browser.sign_in("vic")
+    with monkeypatch.context() as patched:
+        patched.setattr(auth.providers["development"], "id_claims", fail)
+        await _make_stale(auth)
+        assert (await browser.get("/account")).status_code == 200
+    await _make_stale(auth)
+    assert (await browser.get("/account")).status_code == 200, "the old token is good no more"
 
 
 async def test_row_43_a_family_of_refresh_tokens_grows_old(browser: Browser, auth: Auth) -> None:
