@@ -46,7 +46,8 @@ def main() -> None:
         low, middle, high = found[name]
         added = middle - found["bare"][1]
         print(f"  {name:<9} {middle:7.3f} ms   5% {low:.3f}   95% {high:.3f}   added {added:.3f}")
-        missed += check(f"{name}: at most 1 ms more at the median", added <= 1)
+        if name != "bare":
+            missed += check(f"{name}: at most 1 ms more at the median", added <= 1)
     print(
         f"\n{found['flood']} tokens of unknown keys at once: {found['fetches']} fetches of the keys"
     )

@@ -57,7 +57,8 @@ def membership_of(
     if not isinstance(tenant, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", tenant):
         return None
     roles = claims.get(auth.roles_claim, [])
-    names = roles if isinstance(roles, list) else str(roles).split()
+    # Zitadel names them as the keys of an object.
+    names = roles if isinstance(roles, (list, dict)) else str(roles).split()
     return Membership(tenant, frozenset(name for name in names if isinstance(name, str)))
 
 

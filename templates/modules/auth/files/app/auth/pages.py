@@ -134,7 +134,7 @@ async def leaving_address(auth: Auth, row: AppSession) -> str:
         end = None
     if end is None:
         return goodbye
-    asked = {"client_id": auth.settings.client_id, "post_logout_redirect_uri": goodbye}
+    asked = {"client_id": auth.settings.client_id, auth.settings.logout_parameter: goodbye}
     if id_token := auth.id_token_of(row):
         asked["id_token_hint"] = id_token
     return f"{end}{'&' if '?' in end else '?'}{urlencode(asked)}"

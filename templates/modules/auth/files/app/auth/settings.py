@@ -44,6 +44,9 @@ class AuthSettings(BaseSettings):
     logout_token_typ: str = "logout+jwt"  # noqa: S105
     tenant_claim: str = Field(default="", description="Unset: everybody is of the default tenant")
     roles_claim: str = "roles"
+    logout_parameter: str = Field(
+        default="post_logout_redirect_uri", description="Cognito calls it logout_uri"
+    )
     mfa_acr_values: frozenset[str] = Field(
         default=frozenset(), description="What the provider's `acr` says after a second factor"
     )

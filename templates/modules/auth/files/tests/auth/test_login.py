@@ -7,8 +7,10 @@ from click.testing import CliRunner
 from fastapi import FastAPI
 
 from app.audit.models import AuditEntry
+from app.auth.accounts import membership_of
 from app.auth.login import Auth
 from app.auth.models import AppSession
+from app.auth.settings import AuthSettings
 from app.cli import main
 from app.settings import Settings
 from tests.auth.conftest import Browser, rows
@@ -50,3 +52,20 @@ def test_a_token_for_a_program(app: FastAPI, settings: Settings, monkeypatch) ->
 
     assert asyncio.run(status("/metrics")) == 200
     assert asyncio.run(status("/audit")) == 403
+
+
+@pytest.mark.parametrize("said", [["viewer", "admin"], "viewer admin", {"viewer": {}, "admin": {}}])
+def test_roles_are_a_list_a_text_or_the_keys_of_an_object(settings: Settings, said: object) -> None:
+    found = membership_of({"roles": said}, settings, AuthSettings(_env_file=None))
+    assert found is not None
+    assert found.roles == {"viewer", "admin"}
+
+
+async def test_the_provider_calls_the_address_after_the_logout_otherwise(
+    browser: Browser, auth: Auth
+) -> None:
+    auth.settings.logout_parameter = "logout_uri"
+    await browser.sign_in("vic")
+    page = (await browser.post("/logout")).text
+    assert "logout_uri=https%3A%2F%2Fapp.example%2Fsigned-out" in page
+    assert "post_logout_redirect_uri" not in page
