@@ -49,7 +49,7 @@ def test_nothing_is_in_it_that_serving_does_not_need(docker: Engine, image: str)
 def test_the_same_commit_gives_the_same_layers(
     docker: Engine, project: Path, image: str, tmp_path: Path
 ) -> None:
-    again = shutil.copytree(project, tmp_path / "again", copy_function=shutil.copyfile)
+    again = shutil.copytree(project, tmp_path / "again", copy_function=shutil.copy)
     options = ("--no-cache", f"--build-arg=BASE={BASE}", f"--build-arg={EPOCH}")
     docker.build(again, "again:test", *options)
     first, second = (docker.inspect(name)["RootFS"]["Layers"] for name in (image, "again:test"))
