@@ -18,7 +18,7 @@ from py_compile import PycInvalidationMode
 import pytest
 
 # An assertion that did not hold, an error that did not come, a refusal where there must be none.
-NOTICED = ("AssertionError", "Failed", "TokenRefused", "TokenDenied", "FetchFailed")
+NOTICED = ("AssertionError", "Failed", "TokenRefused", "TokenDenied", "FetchFailed", "KeyUnknown")
 # The plugins of pytest are loaded once, too, and then cannot be rewritten.
 OPTIONS = (
     *("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"),
