@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fuzz") / "app"
     made.new("minimal", folder, "auth", "users")
-    made.run(folder, "uv", "lock", "--quiet")
+    made.run(folder, "uv", "run", "just", "setup")
     return folder
 
 
