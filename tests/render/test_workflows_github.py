@@ -138,12 +138,10 @@ def test_every_step_of_a_release_passes_in_a_fresh_clone(
     (tmp_path / "clone").mkdir()
     deployable = tmp_path / "clone/deployable"
     subprocess.run(["git", "clone", "--quiet", str(repository), str(deployable)], check=True)
-    recipes = (deployable / "justfile").read_text()
-    if not re.search(r"(?m)^deploy ", recipes):
-        (deployable / "justfile").write_text(
-            recipes + "\ndeploy where:\n    docker to {{ where }}\n"
-        )
-        commit(deployable)
+    # That of the infrastructure asks for an account; here it is enough that it is called.
+    recipes = re.sub(r"(?m)^deploy ", "deploy-for-real ", (deployable / "justfile").read_text())
+    (deployable / "justfile").write_text(recipes + "\ndeploy where:\n    docker to {{ where }}\n")
+    commit(deployable)
     given = {
         "env": surroundings(elsewhere, osv),
         "github": {

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import boto3
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws.stack import ROOT, Deployed
 
@@ -27,7 +28,13 @@ class Cloud:
         self._look_s = look_s
 
     def account(self) -> str:
-        return self._session.client("sts").get_caller_identity()["Account"]
+        """The number of the account. Raises ClickException when nobody is signed in to one."""
+        try:
+            return self._session.client("sts").get_caller_identity()["Account"]
+        except (BotoCoreError, ClientError) as error:
+            raise click.ClickException(
+                f"AWS does not know who asks: {error} Sign in first, such as by `aws sso login`."
+            ) from None
 
     def push(self, repository: str) -> str:
         """This commit's image by digest; built and pushed unless it is there already."""
