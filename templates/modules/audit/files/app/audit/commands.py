@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from app.core import options
 from app.core.db import Database
 from app.settings import Settings
 
@@ -27,7 +28,7 @@ def cli() -> None:
 @click.option("--action", default="", help="Only this action, such as flag.change or key.*")
 @click.option("--target", default="", help="Only about this, such as flag:release")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@options.as_json
 def list_entries(tenant: str | None, action: str, target: str, limit: int, as_json: bool) -> None:
     """Show the newest entries."""
     from app.audit.chain import content

@@ -11,7 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from app.audit.chain import Anchor
 from app.audit.log import record, verify
 from app.core.db import Database
-from tests.audit.conftest import ADA
+from app.core.principal import Principal
+
+ADA = Principal("default", "ada")
 
 
 async def write(database: Database, count: int, action: str = "thing.change") -> None:

@@ -16,8 +16,14 @@ from app.audit.models import AuditEntry
 from app.cli import main
 from app.core.db import Database
 from app.settings import Settings
-from tests.audit.chains import FORBIDDEN, checked, many_writers_make_one_chain, refuses, write
-from tests.audit.conftest import ADA
+from tests.audit.chains import (
+    ADA,
+    FORBIDDEN,
+    checked,
+    many_writers_make_one_chain,
+    refuses,
+    write,
+)
 
 pytestmark = pytest.mark.anyio
 

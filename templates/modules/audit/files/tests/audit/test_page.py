@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from app.audit.log import record
 from app.core.principal import Principal
 from app.services import Services
-from tests.audit.conftest import ADA
+from tests.audit.chains import ADA
 
 pytestmark = pytest.mark.anyio
 

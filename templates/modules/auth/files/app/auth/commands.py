@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from app.auth.settings import AuthSettings
+from app.core import options
 from app.settings import Settings
 
 
@@ -17,7 +18,7 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("url", required=False)
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@options.as_json
 @click.pass_context
 def doctor(ctx: click.Context, url: str | None, as_json: bool) -> None:
     """Say what is wrong with the provider at the discovery address URL, and what to do.

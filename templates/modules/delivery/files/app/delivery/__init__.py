@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def setup(app: "FastAPI", services: "Services") -> None:
     # Imported here: a command that takes a release back should not load what serves.
+    from app.core.background import in_background
     from app.delivery import tasks  # noqa: F401  workers find what is queued
     from app.delivery.gauges import Gauges
     from app.delivery.rollout import load
@@ -32,7 +33,8 @@ def setup(app: "FastAPI", services: "Services") -> None:
         services.settings.default_tenant,
     )
     app.include_router(router)
-    services.lifespans.append(Gauges(app.state.rollouts, services.metrics).running)
+    gauges = Gauges(app.state.rollouts, services.metrics)
+    services.lifespans.append(lambda: in_background(gauges.measure()))
     if settings.shadow:
         copies = Copies(services.database, settings.shadow, rollout.shadow)
         services.gateway.meter.listeners.append(copies.note)

@@ -1,7 +1,6 @@
 """`app rollout`: see how a change reaches people, and hand that to who moves the traffic."""
 
 import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
-from app.core import slo
-from app.core.principal import Principal
+from app.core import options, slo
 from app.core.problems import ConfigurationError
 from app.delivery.rollout import Kind, Rollout, load
 from app.delivery.settings import RolloutSettings
@@ -32,18 +30,13 @@ _kind = click.option(
 )
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-_by = click.option("--by", help="Who does it; otherwise who is logged in here.")
-_reason = click.option("--reason", default="", help="Why, for whoever reads the audit.")
-
-
 @click.group("rollout")
 def rollout_group() -> None:
     """Bring a change to people step by step, and back when it is bad."""
 
 
 @rollout_group.command("show")
-@_json
+@options.as_json
 def show(as_json: bool) -> None:
     """Show how each kind of change reaches people, and what ends it."""
     rollout, objectives = load(RolloutSettings().file), slo.load(Settings().slo_file)
@@ -86,7 +79,7 @@ def render(target: str, kind: str, region: str | None, into: Path | None) -> Non
 @click.option("--candidate", default="current", show_default=True, help="Its name in the metrics.")
 @click.option("--baseline", default="previous", show_default=True, help="What it would replace.")
 @_kind
-@_json
+@options.as_json
 def simulate_rollout(
     metrics: Path, candidate: str, baseline: str, kind: str, as_json: bool
 ) -> None:
@@ -141,19 +134,21 @@ def migrations() -> None:
 @click.argument("kind", type=click.Choice(["model", "prompt"]))
 @click.option("--candidate", default="current", show_default=True, help="The release to bring.")
 @click.option("--baseline", default="previous", show_default=True, help="What it replaces.")
-@_by
-@_reason
+@options.by
+@options.reason
 def start(kind: str, candidate: str, baseline: str, by: str | None, reason: str) -> None:
     """Give a release to a first share of requests; `app rollout run` walks on from there."""
 
     async def begin(rollouts: "Rollouts") -> "RolloutRow":
-        return await rollouts.start(cast(Kind, kind), candidate, baseline, _who(by), reason)
+        return await rollouts.start(
+            cast(Kind, kind), candidate, baseline, options.operator(by), reason
+        )
 
     _tell(_with(begin))
 
 
 @rollout_group.command("status")
-@_json
+@options.as_json
 def status(as_json: bool) -> None:
     """Show the open rollout, or the last one."""
 
@@ -170,16 +165,16 @@ def status(as_json: bool) -> None:
 
 
 @rollout_group.command("pause")
-@_by
-@_reason
+@options.by
+@options.reason
 def pause(by: str | None, reason: str) -> None:
     """Hold the open rollout at its step; a broken objective still takes it back."""
     _act("pause", by, reason or "a person paused it", state="paused")
 
 
 @rollout_group.command("resume")
-@_by
-@_reason
+@options.by
+@options.reason
 def resume(by: str | None, reason: str) -> None:
     """Let a paused rollout go on."""
     _act("resume", by, reason, state="going")
@@ -187,21 +182,23 @@ def resume(by: str | None, reason: str) -> None:
 
 @rollout_group.command("promote")
 @click.option("--full", is_flag=True, help="To everybody, without the steps between.")
-@_by
-@_reason
+@options.by
+@options.reason
 def promote(full: bool, by: str | None, reason: str) -> None:
     """Take the next step now, whatever was seen. The audit keeps who did."""
     _act("promote", by, reason, state="promoted" if full else "going", steps=1)
 
 
 @rollout_group.command("abort")
-@_by
-@_reason
+@options.by
+@options.reason
 def abort(by: str | None, reason: str) -> None:
     """Take the candidate back from everybody."""
 
     async def take_back(rollouts: "Rollouts") -> "RolloutRow":
-        return await rollouts.take_back(await _open(rollouts), _who(by), reason or "a person")
+        return await rollouts.take_back(
+            await _open(rollouts), options.operator(by), reason or "a person"
+        )
 
     _tell(_with(take_back))
 
@@ -257,7 +254,7 @@ def _act(verb: str, by: str | None, reason: str, *, state: "State", steps: int =
         last = len(rollouts.rollout.stages(row.kind)) - 1
         stage = min(row.stage + steps, last) if steps else None
         to: State = "promoted" if stage == last else state
-        return await rollouts.act(row, verb, _who(by), reason, state=to, stage=stage)
+        return await rollouts.act(row, verb, options.operator(by), reason, state=to, stage=stage)
 
     _tell(_with(act))
 
@@ -295,10 +292,6 @@ def _with(action: Callable[["Rollouts"], Awaitable[T]]) -> T:
     return asyncio.run(go())
 
 
-def _who(by: str | None) -> Principal:
-    return Principal(Settings().default_tenant, by or getpass.getuser())
-
-
 def _about(row: "RolloutRow") -> dict[str, object]:
     stage = load(RolloutSettings().file).stages(row.kind)[row.stage]
     return {
@@ -332,7 +325,7 @@ def shadow_group() -> None:
 
 @shadow_group.command("report")
 @click.argument("candidate")
-@_json
+@options.as_json
 def shadow_report(candidate: str, as_json: bool) -> None:
     """Compare CANDIDATE with what was answered, as Markdown."""
     from sqlalchemy import select

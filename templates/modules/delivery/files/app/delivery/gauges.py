@@ -1,8 +1,6 @@
 """Where a rollout stands, for alerts and dashboards."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,17 +23,7 @@ class Gauges:
             rollouts.rollout.fewest_requests.to_promote
         )
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        measuring = asyncio.create_task(self._measure())
-        try:
-            yield
-        finally:
-            measuring.cancel()
-            with suppress(asyncio.CancelledError):
-                await measuring
-
-    async def _measure(self) -> None:
+    async def measure(self) -> None:
         while True:
             try:
                 row = await self._rollouts.newest()

@@ -8,7 +8,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -24,6 +24,7 @@ from app.ai.gateway import Gateway
 from app.ai.meter import Generation
 from app.ai.results import Classification, Completion
 from app.ai.settings import AiSettings
+from app.core.background import in_background
 from app.core.db import Database, utcnow
 from app.core.metrics import Metrics
 from app.core.principal import Principal
@@ -94,22 +95,19 @@ class Copies:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async def write() -> None:
-            async with self._database.session() as session:
-                await session.execute(
-                    delete(ShadowCopy).where(ShadowCopy.created_at < utcnow() - _KEEP)
-                )
-            while True:
-                await asyncio.sleep(_EVERY_S)
-                await self.flush()
-
-        writing = asyncio.create_task(write())
         try:
-            yield
+            async with in_background(self._write()):
+                yield
         finally:
-            writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await writing
+            await self.flush()
+
+    async def _write(self) -> None:
+        async with self._database.session() as session:
+            await session.execute(
+                delete(ShadowCopy).where(ShadowCopy.created_at < utcnow() - _KEEP)
+            )
+        while True:
+            await asyncio.sleep(_EVERY_S)
             await self.flush()
 
 

@@ -1,7 +1,6 @@
 """`app flags`: look at flags, change them, and see what an experiment found."""
 
 import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from app.core import options
 from app.core.db import Database
 from app.core.problems import ConfigurationError
 from app.flags import document
@@ -20,10 +20,6 @@ from app.settings import Settings
 
 T = TypeVar("T")
 
-_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-_by = click.option("--by", help="Who changes it; otherwise who is logged in here.")
-_reason = click.option("--reason", default="", help="Why, for whoever reads the audit.")
-
 
 @click.group("flags")
 def cli() -> None:
@@ -31,7 +27,7 @@ def cli() -> None:
 
 
 @cli.command("list")
-@_json
+@options.as_json
 def list_flags(as_json: bool) -> None:
     """Show every flag and who gets what."""
     definitions = document.read(FlagsSettings().file)["flags"]
@@ -47,7 +43,7 @@ def list_flags(as_json: bool) -> None:
 
 @cli.command("show")
 @click.argument("flag")
-@_json
+@options.as_json
 def show_flag(flag: str, as_json: bool) -> None:
     """Show a flag, its rules, and its last changes."""
     from app.flags.changes import changes
@@ -73,9 +69,9 @@ def show_flag(flag: str, as_json: bool) -> None:
 @click.argument("flag")
 @click.argument("percent", nargs=-1, required=True, metavar="VARIANT=PERCENT...")
 @click.option("--experiment", help="Its name: from now on note who gets which variant.")
-@_by
-@_reason
-@_json
+@options.by
+@options.reason
+@options.as_json
 def set_flag(
     flag: str,
     percent: tuple[str, ...],
@@ -96,9 +92,9 @@ def set_flag(
 @cli.command("pin")
 @click.argument("flag")
 @click.argument("variant")
-@_by
-@_reason
-@_json
+@options.by
+@options.reason
+@options.as_json
 def pin_flag(flag: str, variant: str, by: str | None, reason: str, as_json: bool) -> None:
     """Give everybody one variant, whatever the rules were; they are in the audit.
 
@@ -110,9 +106,9 @@ def pin_flag(flag: str, variant: str, by: str | None, reason: str, as_json: bool
 
 @cli.command("keep")
 @click.argument("variant", default="previous")
-@_by
-@_reason
-@_json
+@options.by
+@options.reason
+@options.as_json
 def keep_release(variant: str, by: str | None, reason: str, as_json: bool) -> None:
     """Keep models.yaml and the prompts as a release to go back to, before they are changed."""
     from app.ai.settings import AiSettings
@@ -133,7 +129,7 @@ def keep_release(variant: str, by: str | None, reason: str, as_json: bool) -> No
 
 
 @cli.command("stale")
-@_json
+@options.as_json
 def stale_flags(as_json: bool) -> None:
     """Name the flags that should be gone by now. They fail nothing."""
     today = datetime.now(UTC).date()
@@ -160,7 +156,7 @@ def experiment_group() -> None:
 @click.argument("name")
 @click.option("--outcome", help="What is measured; otherwise the first there is.")
 @click.option("--control", help="The variant to compare with; otherwise the flag's default.")
-@_json
+@options.as_json
 def experiment_report(name: str, outcome: str | None, control: str | None, as_json: bool) -> None:
     """Say what the experiment NAME found, with 95 % intervals."""
     from app.flags.experiments import Report, outcomes, report
@@ -218,11 +214,10 @@ def _apply(
     reason: str,
     as_json: bool,
 ) -> None:
-    from app.core.principal import Principal
     from app.flags.changes import change
 
     settings = FlagsSettings()
-    who = Principal(Settings().default_tenant, by or getpass.getuser())
+    who = options.operator(by)
 
     async def write(database: Database) -> Any:
         return await change(database, settings.file, flag, alter, principal=who, reason=reason)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
 from sqlalchemy import bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.background import in_background
 from app.core.db import Database, UtcDateTime, utcnow
 from app.core.principal import Principal
 
@@ -66,13 +67,10 @@ class Exposures:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        writing = asyncio.create_task(self._write())
         try:
-            yield
+            async with in_background(self._write()):
+                yield
         finally:
-            writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await writing
             await self.flush()
 
     async def _write(self) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,6 @@ from tests.flags.conftest import ANNA, KNOWN, FlagFile
 pytestmark = pytest.mark.anyio
 
 ADA = Principal("default", "ada")
-
-
-@pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Experiments: who saw what, counted once, and what may be said of it."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -27,13 +26,6 @@ from app.settings import Settings
 from tests.flags.conftest import PEOPLE, FlagFile
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

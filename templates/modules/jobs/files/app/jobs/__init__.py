@@ -5,13 +5,12 @@ row, written in the caller's transaction; workers here or in other processes (`a
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 import structlog
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.background import in_background
 from app.jobs.settings import JobsSettings
 from app.jobs.store import JobStore
 from app.jobs.task import Outbox, Task, bind, task
@@ -33,17 +32,7 @@ def setup(app: FastAPI, services: Services) -> None:
     bind(Outbox(services, store))
     app.include_router(router)
 
-    @asynccontextmanager
-    async def gauge() -> AsyncIterator[None]:
-        measuring = asyncio.create_task(_measure(services, store, settings))
-        try:
-            yield
-        finally:
-            measuring.cancel()
-            with suppress(asyncio.CancelledError):
-                await measuring
-
-    services.lifespans.append(gauge)
+    services.lifespans.append(lambda: in_background(_measure(services, store, settings)))
     if services.settings.in_process_workers:
         services.lifespans.append(lambda: Worker(services, store, settings).running())
 

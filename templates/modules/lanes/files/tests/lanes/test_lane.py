@@ -1,6 +1,5 @@
 """Each change takes the lane that the table says, and an unknown path the slow one."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ci import lane
+from tests.repository import commit, environment, git
 
 ROOT = Path(__file__).parents[2]
 LANES = lane.parse((ROOT / lane.TABLE).read_text(encoding="utf-8"))
@@ -70,19 +70,19 @@ def repository(tmp_path: Path) -> Path:
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    _git(tmp_path, "init", "--quiet", "--initial-branch=main")
-    _commit(tmp_path)
-    _git(tmp_path, "switch", "--quiet", "--create", "work")
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    commit(tmp_path)
+    git(tmp_path, "switch", "--quiet", "--create", "work")
     return tmp_path
 
 
 def test_only_what_the_branch_changed_counts(repository: Path) -> None:
-    _git(repository, "switch", "--quiet", "main")
+    git(repository, "switch", "--quiet", "main")
     (repository / "prompts/a.j2").write_text("Sort that.\n")
-    _commit(repository)
-    _git(repository, "switch", "--quiet", "work")
+    commit(repository)
+    git(repository, "switch", "--quiet", "work")
     (repository / "README.md").write_text("# Read this\n")
-    _commit(repository)
+    commit(repository)
     done = _lane(repository, "--base", "main", "--output", "out")
     assert done.stdout.startswith("fast lane")
     assert (repository / "out").read_text() == "lane=fast\nevals=none\n"
@@ -98,14 +98,14 @@ def test_no_change_of_a_prompt_is_overlooked(repository: Path, move: str) -> Non
     else:
         (repository / "prompts/new.j2").write_text("New.\n")
     if move != "leave uncommitted":
-        _commit(repository)
+        commit(repository)
     assert _lane(repository, "--base", "main").stdout.startswith("slow lane")
 
 
 def test_a_change_cannot_choose_its_own_lane(repository: Path) -> None:
     table = repository / "ci/lanes.toml"
     table.write_text('[fast]\nwhat=""\nevals="none"\npaths=["**"]\n')
-    _commit(repository)
+    commit(repository)
     assert _lane(repository, "--base", "main").stdout.startswith("slow lane")
 
 
@@ -126,28 +126,8 @@ def _lane(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  this interpreter and a script of this repository
         [sys.executable, str(script), *options],
         cwd=folder,
-        env=_environment(),
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def _commit(folder: Path) -> None:
-    _git(folder, "add", "--all")
-    _git(folder, "-c", "user.name=Ada", "-c", "user.email=a@example.com", "commit", "-qm", "A")
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    subprocess.run(  # noqa: S603  fixed arguments
-        ["git", *arguments],  # noqa: S607
-        cwd=folder,
-        env=_environment(),
-        capture_output=True,
-        check=True,
-    )
-
-
-def _environment() -> dict[str, str]:
-    # A hook that runs the tests names its own repository.
-    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from app.core import options
 from app.core.problems import ConfigurationError
 
 REPORTS = Path("var/reports")
@@ -24,7 +25,7 @@ def cli() -> None:
     metavar="POLICY=FILE",
     help="Judge this file too, such as terraform=plan.json.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@options.as_json
 def check(given: tuple[str, ...], as_json: bool) -> None:
     """Fail when a policy refuses something, or when a policy's own test does."""
     from app.policy import exceptions, report

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.ai.release import Release
 from app.ai.router import OpenAISpec
 from app.audit.log import record
+from app.core.background import in_background
 from app.core.db import Database, utcnow
 from app.core.metrics import Metrics
 from app.core.principal import Principal
@@ -57,16 +58,13 @@ class Guard:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write the audit meanwhile: who is refused may be inside a transaction of their own."""
-        writing = asyncio.create_task(self._write())
-        try:
-            yield
-        finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await self._waiting.join()
-            writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await writing
+        async with in_background(self._write()):
+            try:
+                yield
+            finally:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(5):
+                        await self._waiting.join()
 
     async def _write(self) -> None:
         while True:

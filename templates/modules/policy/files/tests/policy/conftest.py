@@ -8,7 +8,6 @@ from app.policy.rego import Policies
 from app.policy.residency import Allowed, load
 from tests.ai.conftest import (
     classifier,
-    database,
     endpoint,
     knowledge,
     make_gateway,
@@ -19,7 +18,6 @@ from tests.ai.conftest import (
 
 __all__ = [
     "classifier",
-    "database",
     "endpoint",
     "knowledge",
     "make_gateway",

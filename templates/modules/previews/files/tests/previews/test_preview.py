@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.repository import commit, git
+
 SCRIPT = Path(__file__).parents[2] / "ci/preview.py"
 # `uv run just setup` notes what it sees; `uv run app serve --port N` serves the folder.
 UV = """#!/bin/sh
@@ -39,9 +41,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     folder.mkdir()
     (folder / "README.md").write_text("committed\n")
     (folder / ".gitignore").write_text(".env\nvar/\n")
-    _git(folder, "init", "--quiet")
-    _git(folder, "add", "--all")
-    _git(folder, "-c", "user.name=Ada", "-c", "user.email=a@example.com", "commit", "-qm", "A")
+    git(folder, "init", "--quiet")
+    commit(folder)
     (folder / ".env").write_text("ACCESS_TOKEN=ours\n")
     (folder / "README.md").write_text("not committed\n")
     monkeypatch.chdir(folder)
@@ -62,7 +63,7 @@ def test_it_shows_what_is_committed_and_ends(repository: Path) -> None:
     with pytest.raises(OSError, match="refused"):
         _page(url)
     assert not (repository / "var/previews/1").exists()
-    assert "previews" not in _git(repository, "worktree", "list")
+    assert "previews" not in git(repository, "worktree", "list")
     assert called("stop", "1").stdout == "there is no such preview\n"
 
 
@@ -102,8 +103,8 @@ def test_a_process_that_is_not_ours_is_left_alone(repository: Path) -> None:
 
 def test_what_cannot_be_set_up_leaves_nothing_behind(repository: Path) -> None:
     (repository / "refuse").touch()
-    _git(repository, "add", "refuse")
-    _git(repository, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-qm", "B")
+    git(repository, "add", "refuse")
+    git(repository, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-qm", "B")
     assert "just setup failed" in called("start", "1").stderr
     assert "nothing-like-it" in called("start", "1", "--ref", "nothing-like-it").stderr
     assert not list((repository / "var/previews").iterdir())
@@ -124,15 +125,3 @@ def called(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _page(url: str) -> str:
     with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310  our own address
         return response.read().decode()
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    return subprocess.run(  # noqa: S603  fixed arguments
-        ["git", *arguments],  # noqa: S607
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout

@@ -1,9 +1,7 @@
 """A repository with all that a release is made of, and the application's own files in it."""
 
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 
 from app.core import release
 from app.release import document
+from tests.repository import commit, git
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("prompts", "prompts.lock", "models.yaml", "models.lock", "evals")
@@ -64,23 +63,5 @@ def measured(**changes: Any) -> None:
     document.SBOM.write_text(json.dumps(sbom))
 
 
-def commit(folder: Path) -> None:
-    git(folder, "add", "--all")
-    git(folder, "-c", "user.name=Ada", "-c", "user.email=a@example.com", "commit", "-qm", "A")
-
-
 def head() -> str:
     return git(Path(), "rev-parse", "HEAD").strip()
-
-
-def git(folder: Path, *arguments: str) -> str:
-    # A hook that runs the tests names its own repository.
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    return subprocess.run(  # noqa: S603  fixed arguments
-        ["git", *arguments],  # noqa: S607
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout

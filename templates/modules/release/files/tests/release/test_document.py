@@ -12,8 +12,9 @@ from app.core.problems import ConfigurationError
 from app.main import create_app
 from app.release import document
 from app.settings import Settings
+from tests.repository import commit
 
-from .conftest import ROOT, commit, head, measured
+from .conftest import ROOT, head, measured
 
 MODEL = Path("var/small.npz")
 Build = Callable[..., dict[str, Any]]

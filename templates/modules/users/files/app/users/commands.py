@@ -4,7 +4,6 @@ Whoever may run this owns the installation: it does everything, and stands in th
 """
 
 import asyncio
-import getpass
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import access as tables
+from app.core import options
 from app.core.access import Access
 from app.core.db import Database
 from app.core.principal import Principal
@@ -229,9 +229,7 @@ def revoke_key(key: str, tenant: str | None) -> None:
 def _run(tenant: str | None, action: Action) -> Any:
     settings = Settings()
     access = tables.load(settings.access_file)
-    principal = Principal(
-        tenant or settings.default_tenant, getpass.getuser(), scopes=frozenset(access.scopes)
-    )
+    principal = options.operator(tenant=tenant, scopes=access.scopes)
 
     async def run() -> Any:
         database = Database(settings.database_url)

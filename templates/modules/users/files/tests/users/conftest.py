@@ -1,6 +1,6 @@
 """A tenant with people in it."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from app.core import access, limits
 from app.core.access import Access
 from app.core.db import Database, utcnow
 from app.core.principal import Principal
-from app.settings import Settings
 from app.users.directory import create_tenant
 from app.users.models import Member
 
@@ -36,16 +35,14 @@ def table() -> Access:
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
+async def database(database: Database) -> Database:
     """The tenants acme, with the admin ada, and other."""
-    database = Database(settings.database_url)
     async with database.session() as session:
         for name in ("acme", "other"):
             root = Principal(name, "root", scopes=ROOT.scopes)
             await create_tenant(session, LIMITS, root, name.title(), "standard")
         await add_member(session, "acme", "ada", ["admin"])
-    yield database
-    await database.close()
+    return database
 
 
 async def add_member(session: AsyncSession, tenant: str, name: str, roles: list[str]) -> Account:
