@@ -143,7 +143,7 @@ async def set_roles(
         return
     member.roles = wanted
     if governs(access, before):
-        await require_governed(session, access, member)
+        await require_governed(session, access, member.tenant_id)
     await end_of_account(session, account_id)
     await record(
         session, principal, "person.roles", f"person:{account_id}", before=before, after=wanted
@@ -159,7 +159,7 @@ async def suspend(
         return
     member.suspended_at = utcnow() if is_out else None
     if is_out and governs(access, member.roles):
-        await require_governed(session, access, member)
+        await require_governed(session, access, member.tenant_id)
     await end_of_account(session, account_id)
     action = "person.suspend" if is_out else "person.resume"
     await record(session, principal, action, f"person:{account_id}")
@@ -172,6 +172,6 @@ async def remove(
     member = await _changed(session, access, principal, account_id)
     await session.delete(member)
     if governs(access, member.roles) and member.suspended_at is None:
-        await require_governed(session, access, member)
+        await require_governed(session, access, member.tenant_id)
     await end_of_account(session, account_id)
     await record(session, principal, "person.remove", f"person:{account_id}", before=member.roles)
