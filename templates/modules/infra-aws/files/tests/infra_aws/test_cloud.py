@@ -82,7 +82,7 @@ def application(status: int) -> Iterator[tuple[str, list[tuple[str, str, Any]]]]
     told: list[tuple[str, str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802  the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             told.append((self.path, self.headers["Authorization"], json.loads(body)))
             self.send_response(status)
