@@ -28,6 +28,7 @@ from tests.users.conftest import (
     ADA,
     ISSUER,
     ROOT,
+    TABLE,
     add_account,
     add_member,
     audited,
