@@ -1,5 +1,5 @@
-"""Where a candidate goes back at once: Alertmanager says that it breaks an objective, or who
-moves the traffic that the version below it was taken back.
+"""Where Alertmanager says that a candidate breaks an objective, and whoever moves the traffic
+that a version was taken back: the candidate goes back at once, too.
 """
 
 from collections.abc import Mapping

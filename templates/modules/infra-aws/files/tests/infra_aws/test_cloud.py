@@ -88,7 +88,8 @@ def application(status: int) -> Iterator[tuple[str, list[tuple[str, str, Any]]]]
             self.send_response(status)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None: ...
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the library's name
+            pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -206,12 +206,10 @@ async def test_64_who_is_shut_out_leaves_no_way_back(database: Database, table: 
             assert (await session.scalars(select(AppSession))).all() == []
 
 
-async def test_64_a_tenant_that_is_shut_out_has_no_sessions(
-    database: Database, table: Access
-) -> None:
+async def test_64_a_tenant_that_is_shut_out_has_no_sessions(database: Database) -> None:
     for change in (
         lambda session: suspend_tenant(session, ROOT, True),
-        lambda session: unmap_group(session, table, ROOT, ISSUER, "support", "agent"),
+        lambda session: unmap_group(session, TABLE, ROOT, ISSUER, "support", "agent"),
     ):
         async with database.session() as session:
             session.add(Mapping(tenant_id="acme", issuer=ISSUER, group="support", role="agent"))
