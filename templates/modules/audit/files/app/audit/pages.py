@@ -32,7 +32,7 @@ async def audit_page(
     principal: Reader,
     action: Annotated[str, Query(max_length=64)] = "",
     target: Annotated[str, Query(max_length=255)] = "",
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
 ) -> HTMLResponse:
     """A page of entries; `before` is the number of the entry where the page before ended."""
     query = entries(tenant=principal.tenant, action=action, target=target, before_seq=before)
