@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from app.core.problems import AppError
 from app.settings import Settings
 
 PASSWORD_ACR = "urn:app:pwd"  # noqa: S105  a name, not a password
+PERSON = "person:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,13 @@ async def known_account(session: AsyncSession, issuer: str, subject: str) -> Acc
     return await session.scalar(query)
 
 
+async def names_of_people(session: AsyncSession, things: Collection[str]) -> dict[str, str]:
+    """How people are called that are given as `person:ID`."""
+    ids = [thing.removeprefix(PERSON) for thing in things if thing.startswith(PERSON)]
+    rows = await session.execute(select(Account.id, Account.name).where(Account.id.in_(ids)))
+    return {PERSON + account_id: name for account_id, name in rows}
+
+
 async def account_of(session: AsyncSession, claims: Mapping[str, Any]) -> Account:
     """Return the account of these claims, made at the first login, its name and email renewed.
 
@@ -121,7 +129,12 @@ def scopes_granted(claims: Mapping[str, Any], access: Access) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str) and name in access.scopes)
 
 
-def no_member() -> AppError:
-    return AppError(
-        403, "You have no access here", "You are signed in, but have no role. Ask who manages them."
-    )
+class NoMember(AppError):  # noqa: N818  says what happened
+    """Who signed in is nobody here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            403,
+            "You have no access here",
+            "You are signed in, but have no role. Ask who manages them.",
+        )

@@ -14,12 +14,12 @@ from app.audit.log import record
 from app.auth import flow, sessions
 from app.auth.accounts import (
     Members,
+    NoMember,
     Welcome,
     account_of,
     acr_of,
     auth_time_of,
     known_account,
-    no_member,
     scopes_granted,
 )
 from app.auth.keys import FetchFailed, KeyUnknown
@@ -86,7 +86,7 @@ class Auth:
                 await self.welcome(session, account, cookies)
             membership = await self.members(session, account, claims)
             if membership is None:
-                raise no_member()
+                raise NoMember
             cookie, row = await sessions.begin(
                 session,
                 account,

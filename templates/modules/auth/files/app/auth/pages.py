@@ -9,6 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.audit.log import record
 from app.auth import flow, sessions
+from app.auth.accounts import NoMember
+from app.auth.browsers import name_of
 from app.auth.cookies import clear_cookie, cookies_of, set_cookie
 from app.auth.flow import BROWSER_COOKIE, local_target
 from app.auth.keys import FetchFailed
@@ -17,11 +19,13 @@ from app.auth.models import AppSession
 from app.auth.sealing import draw
 from app.auth.tokens import LENGTH_LIMIT, TokenRefused
 from app.core.db import ReaderDep, SessionDep
-from app.core.pages import Pages, same_origin
+from app.core.pages import Pages, came_from, same_origin
 from app.core.principal import Principal, PrincipalDep, principal_of
 from app.core.problems import AppError, problem
 
-PAGES = Pages(Path(__file__).parent)
+PAGES = Pages(
+    Path(__file__).parent, lambda environment: environment.filters.update(browser=name_of)
+)
 LOGIN_LIMIT = {"x-rate-limit": "login"}
 router = APIRouter(
     route_class=PAGES.route,
@@ -41,11 +45,13 @@ Me = Annotated[Principal, Security(principal_of, scopes=["account:self"])]
 
 def sign_in_instead(request: Request, error: AppError) -> Response | None:
     """Answer who is not signed in, or not well enough, with the way to do so."""
+    if isinstance(error, NoMember):
+        return PAGES.render("no_access.html", status=error.status, error=error)
     if error.status != 401:
         return None
     is_step_up = "acr_values" in error.extra
     # A form is not sent again by itself: its page is, and the person decides anew.
-    target = _address(request) if request.method == "GET" else _referer(request)
+    target = _address(request) if request.method == "GET" else came_from(request)
     asked = {"next": local_target(target), **({"step_up": "1"} if is_step_up else {})}
     if error.extra.get("max_age") is not None:
         asked["max_age"] = str(error.extra["max_age"])
@@ -59,13 +65,6 @@ def sign_in_instead(request: Request, error: AppError) -> Response | None:
 
 def _address(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def _referer(request: Request) -> str:
-    try:
-        return urlsplit(request.headers.get("referer", "")).path or "/"
-    except ValueError:
-        return "/"
 
 
 @router.get("/login", openapi_extra=LOGIN_LIMIT)
@@ -153,9 +152,12 @@ async def signed_out() -> HTMLResponse:
 async def account(request: Request, principal: Me, session: ReaderDep) -> HTMLResponse:
     """Who I am here, and where I am signed in."""
     row = session_of(request)
+    place = f"tenant:{principal.tenant}"
+    names = await request.app.state.services.names_of(session, [place])
     return PAGES.render(
         "account.html",
         principal=principal,
+        tenant=names.get(place, principal.tenant),
         account=row.account,
         sessions=await sessions.of_account(session, row.account_id),
         present=row.id,

@@ -155,7 +155,7 @@ async def set_roles(
         return
     member.roles = wanted
     if governs(access, before):
-        await require_governed(session, access, member)
+        await require_governed(session, access, member.tenant_id)
     await _shut_out(session, member)
     await record(
         session, principal, "person.roles", f"person:{account_id}", before=before, after=wanted
@@ -171,7 +171,7 @@ async def suspend(
         return
     member.suspended_at = utcnow() if is_out else None
     if is_out and governs(access, member.roles):
-        await require_governed(session, access, member)
+        await require_governed(session, access, member.tenant_id)
     await _shut_out(session, member)
     action = "person.suspend" if is_out else "person.resume"
     await record(session, principal, action, f"person:{account_id}")
@@ -184,6 +184,6 @@ async def remove(
     member = await _changed(session, access, principal, account_id)
     await session.delete(member)
     if governs(access, member.roles) and member.suspended_at is None:
-        await require_governed(session, access, member)
+        await require_governed(session, access, member.tenant_id)
     await _shut_out(session, member)
     await record(session, principal, "person.remove", f"person:{account_id}", before=member.roles)

@@ -96,8 +96,10 @@ async def test_nobody_gives_or_takes_more_than_they_have(database: Database, tab
     olu = Principal("acme", "olu", scopes=table.scopes_of(["operator"]) | {"people:write"})
     async with database.session() as session:
         await add_member(session, "acme", "vic", ["viewer"])
+        await map_group(session, table, ADA, ISSUER, "owners", "admin")
     before = await audited(database)
     for refused in (
+        lambda session: unmap_group(session, table, olu, ISSUER, "owners", "admin"),
         lambda session: people.invite(session, table, olu, "Eve", ["admin"], HOUR),
         lambda session: people.set_roles(session, table, olu, "vic", ["admin"]),
         lambda session: people.set_roles(session, table, olu, "ada", ["viewer"]),
@@ -127,6 +129,12 @@ async def test_the_last_one_who_manages_people_stays(database: Database, table: 
         await add_member(session, "acme", "second", ["admin"])
         await people.remove(session, table, ROOT, "ada")
     assert await roles_of(database, "ada") is None
+    async with database.session() as session:
+        await map_group(session, table, ROOT, ISSUER, "owners", "admin")
+        await people.remove(session, table, ROOT, "second")
+    with pytest.raises(AppError, match="The last one"):
+        async with database.session() as session:
+            await unmap_group(session, table, ROOT, ISSUER, "owners", "admin")
 
 
 async def test_49_people_are_known_by_issuer_and_subject_never_by_email(

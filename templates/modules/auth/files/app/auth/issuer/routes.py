@@ -250,6 +250,7 @@ def claims_of(auth: Auth, grant: IssuerGrant, person: Person) -> dict[str, Any]:
         "sid": grant.session_id,
         "acr": grant.acr,
         "auth_time": int(grant.auth_time.timestamp()),
+        "groups": person.groups,
         settings.roles_claim: person.roles,
         **({settings.tenant_claim: tenant} if settings.tenant_claim else {}),
     }
