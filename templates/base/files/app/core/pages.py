@@ -177,7 +177,10 @@ def moment(at: datetime, seconds: bool = False) -> Markup:
 
 def came_from(request: Request) -> str:
     """The page whose form was sent; the start page, where that is not known."""
-    path = urlsplit(request.headers.get("referer", "")).path
+    try:
+        path = urlsplit(request.headers.get("referer", "")).path
+    except ValueError:
+        path = "/"
     is_form = request.method != "GET" and path.startswith("/") and not path.startswith("//")
     return path if is_form else "/"
 

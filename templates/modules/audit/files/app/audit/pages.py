@@ -69,7 +69,7 @@ async def audit_page(
     session: ReaderDep,
     principal: Reader,
     wanted: WantedDep,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     check: bool = False,
 ) -> HTMLResponse:
     """A page of entries; `before` is the number of the entry where the page before ended.

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,10 +75,14 @@ def acr_of(claims: Mapping[str, Any], settings: Settings, auth: AuthSettings) ->
     return PASSWORD_ACR
 
 
-def auth_time_of(claims: Mapping[str, Any]) -> datetime:
-    """When somebody signed in; long ago when the provider does not say."""
+def auth_time_of(claims: Mapping[str, Any], leeway_s: int) -> datetime:
+    """When somebody signed in; long ago when the provider does not say, or says in the future: such
+    a login would stay fresh for as long as that is away.
+    """
     moment = claims.get("auth_time")
-    if isinstance(moment, bool) or not isinstance(moment, (int, float)) or not 0 < moment < 1e11:
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+        return datetime.fromtimestamp(0, UTC)
+    if not 0 < moment <= time.time() + leeway_s:
         return datetime.fromtimestamp(0, UTC)
     return datetime.fromtimestamp(moment, UTC)
 

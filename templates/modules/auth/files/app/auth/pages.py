@@ -11,6 +11,7 @@ from app.audit.log import record
 from app.auth import flow, sessions
 from app.auth.accounts import NoMember
 from app.auth.browsers import name_of
+from app.auth.cookies import clear_cookie, cookies_of, set_cookie
 from app.auth.flow import BROWSER_COOKIE, local_target
 from app.auth.keys import FetchFailed
 from app.auth.login import Auth, log
@@ -73,7 +74,7 @@ async def login(
     target: Annotated[str, Query(alias="next")] = "/",
     provider: str = "",
     step_up: bool = False,
-    max_age: Annotated[int | None, Query(ge=0)] = None,
+    max_age: Annotated[int | None, Query(ge=0, le=86_400)] = None,
 ) -> Response:
     """Send the browser to the provider; ask which one, where there are several."""
     own = auth.settings.public_url
@@ -83,7 +84,7 @@ async def login(
     if not provider and len(auth.providers) > 1:
         return PAGES.render("login.html", providers=auth.providers, target=local_target(target))
     chosen = auth.provider(provider or next(iter(auth.providers)))
-    browser = request.cookies.get(BROWSER_COOKIE) or draw()
+    browser = cookies_of(request).get(BROWSER_COOKIE) or draw()
     acr = auth.services.settings.mfa_acr if step_up else None
     try:
         url = await flow.begin(
@@ -102,7 +103,8 @@ async def callback(name: str, request: Request, auth: AuthDep) -> Response:
     provider = auth.provider(name)
     agent = request.headers.get("user-agent", "")
     try:
-        cookie, target = await auth.finish(provider, request.query_params, request.cookies, agent)
+        answer = flow.said_once(request.query_params)
+        cookie, target = await auth.finish(provider, answer, cookies_of(request), agent)
     except FetchFailed as error:
         raise unreachable(error) from error
     response = RedirectResponse(target, 303)
@@ -197,13 +199,3 @@ def session_of(request: Request) -> AppSession:
 def unreachable(error: FetchFailed) -> AppError:
     log.error("provider_unreachable", reason=str(error))
     return AppError(503, "Nobody can sign in now", "The provider does not answer. Try again soon.")
-
-
-def set_cookie(response: Response, name: str, value: str, lasts_s: int) -> None:
-    response.set_cookie(
-        name, value, max_age=lasts_s, path="/", secure=True, httponly=True, samesite="lax"
-    )
-
-
-def clear_cookie(response: Response, name: str) -> None:
-    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit.log import record
 from app.auth.accounts import Members, Membership
 from app.auth.models import Account
+from app.auth.sessions import end_of_tenant
 from app.core.access import Access
 from app.core.db import utcnow
 from app.core.limits import Table
@@ -127,6 +128,7 @@ async def suspend_tenant(session: AsyncSession, principal: Principal, is_out: bo
     row = await held_tenant(session, principal.tenant)
     if (row.suspended_at is not None) != is_out:
         row.suspended_at = utcnow() if is_out else None
+        await end_of_tenant(session, row.tenant_id)
         action = "tenant.suspend" if is_out else "tenant.resume"
         await record(session, principal, action, f"tenant:{row.tenant_id}")
 
@@ -169,6 +171,8 @@ async def unmap_group(
     await session.delete(row)
     if governs(access, [role]):
         await require_governed(session, access, principal.tenant)
+    # Who came in by the group is not known here.
+    await end_of_tenant(session, principal.tenant)
     before = {"issuer": issuer, "role": role}
     await record(session, principal, "group.unmap", f"group:{group}", before=before)
 

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit.log import record
 from app.auth import sessions
 from app.auth.accounts import Membership
+from app.auth.cookies import clear_cookie, set_cookie
 from app.auth.models import Account, AppSession
-from app.auth.pages import AuthDep, Me, clear_cookie, session_of, set_cookie
+from app.auth.pages import AuthDep, Me, session_of
 from app.core.access import Access
 from app.core.db import ReaderDep, SessionDep, utcnow
 from app.core.pages import Pages, same_origin
