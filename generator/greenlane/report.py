@@ -139,6 +139,22 @@ def show_next_steps(
         console.paragraph("uv is not on your PATH: see https://docs.astral.sh/uv/")
 
 
+def show_afterwards(kit: Kit, answers: Answers, console: Console) -> None:
+    """What to do with the modules of each category that is asked about, or how to add one."""
+    for category in kit.categories.values():
+        if not category.ask:
+            continue
+        console.heading(category.ask)
+        members = kit.members(category.name)
+        chosen = [kit.parts[name] for name in members if name in answers.modules]
+        console.pairs([(part.title, " ".join(part.notes.split())) for part in chosen])
+        if not chosen:
+            others = ", ".join(members)
+            console.paragraph(
+                f"{category.none}. `greenlane add MODULE` there adds one of: {others}.", indent=2
+            )
+
+
 def show_set_up(report: Report, console: Console) -> None:
     """The gates with their times, and what is left to do."""
     if report.gates:

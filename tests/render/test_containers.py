@@ -258,6 +258,21 @@ def test_the_inference_server_is_told_no_secret_but_its_key(
     assert [name for name, value in told.items() if "x" * 64 in value] == ["INFERENCE_KEY"]
 
 
+def roles_apart(realm: dict[str, Any], access: dict[str, Any]) -> set[str]:
+    """Roles that only one of the two knows."""
+    return {role["name"] for role in realm["roles"]["realm"]} ^ access["roles"].keys()
+
+
+def test_the_realm_has_the_roles_of_access_yaml(rendered: Path) -> None:
+    realm = json.loads((rendered / "compose/identity/realm.json").read_text())
+    access = yaml.safe_load((rendered / "access.yaml").read_text())
+    assert roles_apart(realm, access) == set()
+    known = {role["name"] for role in realm["roles"]["realm"]}
+    assert {role for person in realm["users"] for role in person["realmRoles"]} <= known
+    del access["roles"]["operator"]
+    assert roles_apart(realm, access) == {"operator"}
+
+
 def test_setup_writes_every_password_that_compose_asks_for(rendered: Path) -> None:
     asked = set(re.findall(r"\$\{([A-Z_]+):\?", (rendered / "compose.yaml").read_text()))
     generated = re.findall(

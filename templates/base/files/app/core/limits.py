@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 EXTENSION = "x-rate-limit"
 _SWEEP_AT = 10_000
+_PATIENCE_S, _PAUSE_S = 0.5, 5.0
 Limit = Annotated[RateLimitItem, BeforeValidator(lambda text: parse(str(text)))]
 
 
@@ -96,7 +97,14 @@ def _counters(url: str) -> Counters:
         return ProcessCounters()
     from limits.aio.storage import RedisStorage
 
-    made = RedisStorage(f"async+{url}", implementation="redispy", wrap_exceptions=True)
+    # A server that is there and says nothing must not hold up every request.
+    made = RedisStorage(
+        f"async+{url}",
+        implementation="redispy",
+        wrap_exceptions=True,
+        socket_connect_timeout=_PATIENCE_S,
+        socket_timeout=_PATIENCE_S,
+    )
     return cast(Counters, made)
 
 
@@ -109,6 +117,7 @@ class Limits:
         self._of_route: dict[int, str] = {}
         self._counters = _counters(url)
         self._own = ProcessCounters()
+        self._paused_until = 0.0
         self._refused = metrics.counter(
             "rate_limited_requests_total", "Requests answered with 429", ("limit",)
         )
@@ -150,14 +159,7 @@ class Limits:
     async def count(self, request: Request, name: str, limit: RateLimitItem, who: str) -> None:
         """Raise 429 when `who` has used up the limit. The answer's headers say what is left."""
         key = limit.key_for(name, who)
-        try:
-            used = await self._counters.incr(key, limit.get_expiry())
-            until = await self._counters.get_expiry(key)
-        except StorageError as error:
-            # Better to count for this process alone than to serve nobody.
-            log.warning("rate_limits_not_shared", error=str(error))
-            used = await self._own.incr(key, limit.get_expiry())
-            until = await self._own.get_expiry(key)
+        used, until = await self._counted(key, limit.get_expiry())
         wait = max(1, math.ceil(until - time.time()))
         headers = {
             "RateLimit-Policy": f'"{name}";q={limit.amount};w={limit.get_expiry()}',
@@ -175,6 +177,19 @@ class Limits:
                 f"Try again in {wait} s.",
                 headers={"Retry-After": str(wait)},
             )
+
+    async def _counted(self, key: str, expiry: int) -> tuple[int, float]:
+        """Count once more: how often it was in this window, and until when that lasts."""
+        if time.monotonic() >= self._paused_until:
+            try:
+                used = await self._counters.incr(key, expiry)
+                return used, await self._counters.get_expiry(key)
+            except StorageError as error:
+                # Better to count for this process alone than to serve nobody, or to let everybody
+                # wait for a server that is gone.
+                log.warning("rate_limits_not_shared", error=str(error))
+                self._paused_until = time.monotonic() + _PAUSE_S
+        return await self._own.incr(key, expiry), await self._own.get_expiry(key)
 
     async def spend(self, request: Request) -> None:
         """Count a request against its route's limit: by address where it is public, else by tenant.

@@ -7,18 +7,19 @@ from typing import Any
 
 import structlog
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.log import record
 from app.auth import flow, sessions
 from app.auth.accounts import (
     Members,
+    NoMember,
     Welcome,
     account_of,
     acr_of,
     auth_time_of,
     known_account,
-    no_member,
     scopes_granted,
 )
 from app.auth.keys import FetchFailed, KeyUnknown
@@ -85,7 +86,7 @@ class Auth:
                 await self.welcome(session, account, cookies)
             membership = await self.members(session, account, claims)
             if membership is None:
-                raise no_member()
+                raise NoMember
             cookie, row = await sessions.begin(
                 session,
                 account,
@@ -104,7 +105,7 @@ class Auth:
         sid = claims.get("sid")
         return Login(
             acr=acr_of(claims, self.services.settings, self.settings),
-            auth_time=auth_time_of(claims),
+            auth_time=auth_time_of(claims, self.settings.leeway_s),
             provider=provider.name,
             provider_session=sid if isinstance(sid, str) else None,
             tokens=self._seal(tokens),
@@ -239,7 +240,7 @@ class Auth:
         return replace(
             principal,
             acr=acr_of(claims, services.settings, self.settings),
-            auth_time=auth_time_of(claims),
+            auth_time=auth_time_of(claims, self.settings.leeway_s),
         ), claims
 
     async def _account(self, session: AsyncSession, issuer: str, subject: str) -> Account:
@@ -301,4 +302,8 @@ async def use_once(session: AsyncSession, name: str, until: float) -> None:
         raise TokenRefused("it was used before")
     # Kept a little longer than the token is accepted, clocks being what they are.
     session.add(UsedToken(hash=key, expires_at=datetime.fromtimestamp(until + 300, UTC)))
-    await session.flush()
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        # Another process was faster, by less than a transaction.
+        raise TokenRefused("it was used before") from error

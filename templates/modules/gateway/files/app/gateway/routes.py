@@ -21,7 +21,7 @@ _FILES = "/static/"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An operation. Without scopes it is open to everybody; a page sends who opens it to the login."""
+    """An operation. Without scopes it is open to all; a page sends who opens it to the login."""
 
     methods: tuple[str, ...]
     path: str
