@@ -15,11 +15,12 @@ from app.auth.models import Account
 from app.auth.settings import AuthSettings
 from app.core.access import Access
 from app.core.db import utcnow
-from app.core.principal import Principal
+from app.core.principal import DEFAULT_TIER
 from app.core.problems import AppError
 from app.settings import Settings
 
 PASSWORD_ACR = "urn:app:pwd"  # noqa: S105  a name, not a password
+_TIER_LENGTH = 32
 PERSON = "person:"
 
 
@@ -29,7 +30,7 @@ class Membership:
 
     tenant: str
     roles: frozenset[str]
-    tier: str = Principal("", "").tier
+    tier: str = DEFAULT_TIER
 
 
 Members = Callable[[AsyncSession, Account | None, Mapping[str, Any]], Awaitable[Membership | None]]
@@ -61,7 +62,12 @@ def membership_of(
     roles = claims.get(auth.roles_claim, [])
     # Zitadel names them as the keys of an object.
     names = roles if isinstance(roles, (list, dict)) else str(roles).split()
-    return Membership(tenant, frozenset(name for name in names if isinstance(name, str)))
+    tier = claims.get(auth.tier_claim) if auth.tier_claim else None
+    return Membership(
+        tenant,
+        frozenset(name for name in names if isinstance(name, str)),
+        tier if isinstance(tier, str) and len(tier) <= _TIER_LENGTH else DEFAULT_TIER,
+    )
 
 
 def acr_of(claims: Mapping[str, Any], settings: Settings, auth: AuthSettings) -> str:
