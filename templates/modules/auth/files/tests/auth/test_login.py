@@ -61,6 +61,18 @@ def test_roles_are_a_list_a_text_or_the_keys_of_an_object(settings: Settings, sa
     assert found.roles == {"viewer", "admin"}
 
 
+@pytest.mark.parametrize(
+    ("claim", "said", "tier"),
+    [("tier", "gold", "gold"), ("tier", ["gold"], "standard"), ("", "gold", "standard")],
+)
+def test_the_contract_is_said_by_a_claim_if_that_is_set(
+    settings: Settings, claim: str, said: object, tier: str
+) -> None:
+    found = membership_of({"tier": said}, settings, AuthSettings(_env_file=None, tier_claim=claim))
+    assert found is not None
+    assert found.tier == tier
+
+
 async def test_the_provider_calls_the_address_after_the_logout_otherwise(
     browser: Browser, auth: Auth
 ) -> None:

@@ -15,8 +15,6 @@ from app.gateway.rules import Issuer, Row, authentication, authorization, failur
 from app.gateway.settings import GatewaySettings
 
 _TYPES = "type.googleapis.com/envoy.extensions."
-# Letters that need no percent sign and have one: another text for a path that has rules.
-_DISGUISED = r".*%(2[DEde]|3\d|[46][1-9A-Fa-f]|[57][\dAa]|5[Ff]|7[Ee]).*"
 # What only a proxy of ours may say; what Envoy says itself, it writes anew.
 _INTERNAL = (
     *("forwarded", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-real-ip"),
@@ -52,9 +50,8 @@ def configuration(
                     "domains": ["*"],
                     "retry_policy": {"retry_on": "connect-failure", "num_retries": 1},
                     "routes": [
-                        _answer("disguised", {"safe_regex": {"regex": _DISGUISED}}, 400),
                         *(_route(route, method) for route in routes for method in route.methods),
-                        _answer("unknown", {"prefix": "/"}, 404),
+                        _nothing(),
                     ],
                 }
             ],
@@ -99,6 +96,7 @@ def _edge(trusted_hops: int) -> dict[str, Any]:
                 "typed_config": mutation | {"mutations": [Row(remove=name) for name in removed]},
             }
         ],
+        # Dots are resolved, letters in disguise are shown: a path has one text, here and behind.
         "normalize_path": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "server_header_transformation": "PASS_THROUGH",
@@ -128,13 +126,13 @@ def _route(route: Route, method: str) -> dict[str, Any]:
     )
 
 
-def _answer(name: str, match: dict[str, Any], status: int) -> dict[str, Any]:
+def _nothing() -> dict[str, Any]:
     nobodys = Route((), "", "", frozenset(), "public")
     return Row(
-        name=name,
+        name="unknown",
         metadata=metadata_of(nobodys),
-        match=match,
-        direct_response={"status": status},
+        match={"prefix": "/"},
+        direct_response={"status": 404},
     )
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
 
+from app.core.principal import principal_of
 from app.gateway.document import issuer_of, text_of
 from app.gateway.rules import Issuer
 from app.gateway.settings import GatewaySettings
@@ -126,7 +127,15 @@ def _application(patch: pytest.MonkeyPatch, migrated: Path, scratch: Path) -> Fa
         log_level="ERROR",
         **TABLES,
     )
-    return create_app(settings)
+    app = create_app(settings)
+    for path, scope in {
+        "/planted/secret": "tickets:read",
+        "/planted/{name}": "metrics:read",
+    }.items():
+        guard = Security(principal_of, scopes=[scope])
+        app.add_api_route(path, lambda: "planted", dependencies=[guard])
+    app.state.services.limits.assign(app, app.state.services.access)
+    return app
 
 
 async def _first(_self: Any, _key: str, _expiry: int) -> int:

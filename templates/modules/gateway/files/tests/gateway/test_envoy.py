@@ -117,7 +117,7 @@ def test_47_gateway_and_service_let_in_who_may(stack: Stack) -> None:
         {"scope": "tickets:read", "scp": "metrics:read"},
     ],
 )
-def test_scopes_are_found_where_the_service_finds_them(
+def test_47_gateway_finds_scopes_where_the_service_does(
     stack: Stack, changes: dict[str, Any]
 ) -> None:
     token = bearer(signed(LYING, said("", **changes)))
@@ -136,7 +136,7 @@ def test_scopes_are_found_where_the_service_finds_them(
         {"scope": None},
     ],
 )
-def test_what_only_looks_like_the_scope_is_none(stack: Stack, changes: dict[str, Any]) -> None:
+def test_47_gateway_takes_nothing_else_for_a_scope(stack: Stack, changes: dict[str, Any]) -> None:
     token = bearer(signed(LYING, said("", **changes)))
     for port in (stack.recorded, stack.service):
         assert ask(port, "GET", "/tickets", token).status == 403, port
@@ -179,10 +179,19 @@ def test_47_gateway_no_text_of_a_path_comes_with_less_than_its_scope(
     assert 400 <= status < 500
 
 
+def test_47_gateway_a_letter_in_disguise_is_no_other_path(stack: Stack) -> None:
+    """`/planted/secret` asks for more than `/planted/{name}`, and to the service %73 is an s."""
+    stack.recorder.seen.clear()
+    for target in ("/planted/%73ecret", "/planted/secre%74", "/planted/s%65cret"):
+        assert ask(stack.recorded, "GET", target, good("metrics:read")).status == 403
+    assert stack.recorder.seen == []
+    assert ask(stack.recorded, "GET", "/planted/a%20b", good("metrics:read")).status == 200
+
+
 @pytest.mark.parametrize(
     "target", ["/x/../tickets", "/tickets?a=/../b", "http://other.example/tickets"]
 )
-def test_a_path_arrives_as_it_was_judged(stack: Stack, target: str) -> None:
+def test_edge_a_path_arrives_as_it_was_judged(stack: Stack, target: str) -> None:
     stack.recorder.seen.clear()
     assert ask(stack.recorded, "GET", target, good("tickets:read")).status == 200
     assert stack.recorder.seen[0][1] == "/tickets"
@@ -198,7 +207,7 @@ def test_a_path_arrives_as_it_was_judged(stack: Stack, target: str) -> None:
         [("X-Envoy-Original-Path", "/tickets"), ("X-Envoy-Upstream-Alt-Stat-Name", "x")],
     ],
 )
-def test_what_only_a_proxy_may_say_does_not_arrive(stack: Stack, headers: Headers) -> None:
+def test_edge_what_only_a_proxy_may_say_does_not_arrive(stack: Stack, headers: Headers) -> None:
     stack.recorder.seen.clear()
     answer = ask(stack.recorded, "GET", "/healthz", headers)
     assert (answer.status, answer.headers["server"]) == (200, None)
@@ -217,12 +226,14 @@ def test_what_only_a_proxy_may_say_does_not_arrive(stack: Stack, headers: Header
         ([("Transfer-Encoding", "chunked"), ("Content-Length", "5")], 400),
     ],
 )
-def test_what_is_no_proper_request_is_refused(stack: Stack, headers: Headers, status: int) -> None:
+def test_edge_what_is_no_proper_request_is_refused(
+    stack: Stack, headers: Headers, status: int
+) -> None:
     assert ask(stack.recorded, "GET", "/healthz", headers).status == status
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "HEAD", "get"])
-def test_what_is_no_route_is_not_there(stack: Stack, method: str) -> None:
+def test_edge_what_is_no_route_is_not_there(stack: Stack, method: str) -> None:
     stack.recorder.seen.clear()
     assert ask(stack.recorded, method, "/tickets", good("tickets:read")).status in (400, 404)
     assert ask(stack.recorded, method, "/nothing").status in (400, 404)
@@ -238,13 +249,15 @@ def test_what_is_no_route_is_not_there(stack: Stack, method: str) -> None:
         [("Authorization", "Basic YTpi")],
     ],
 )
-def test_what_it_cannot_judge_is_for_the_service(stack: Stack, headers: Headers) -> None:
+def test_credentials_of_other_kinds_are_for_the_service(stack: Stack, headers: Headers) -> None:
     assert ask(stack.recorded, "GET", "/tickets", headers).status == 200
     assert ask(stack.recorded, "GET", "/nothing", headers).status == 404
     assert ask(stack.gateway, "GET", "/tickets", headers).status == 401
 
 
-def test_a_bound_token_needs_its_scope_here_and_its_proof_there(stack: Stack) -> None:
+def test_credentials_bound_to_a_key_need_their_scope_here_and_their_proof_there(
+    stack: Stack,
+) -> None:
     bound = {"cnf": {"jkt": "a" * 43}}
     for scheme in ("DPoP", "dpop", "Bearer", "bearer"):
         token = signed(LYING, said("tickets:read", **bound))
@@ -254,7 +267,7 @@ def test_a_bound_token_needs_its_scope_here_and_its_proof_there(stack: Stack) ->
         assert ask(stack.gateway, "GET", "/tickets", headers).status == 401
 
 
-def test_several_credentials_are_none(stack: Stack) -> None:
+def test_credentials_that_are_several_are_none(stack: Stack) -> None:
     stack.recorder.seen.clear()
     right, key = good("tickets:read")[0], ("Authorization", "Bearer key")
     wrong, cookie = good("metrics:read")[0], ("Cookie", f"{COOKIE}=one")
@@ -265,7 +278,7 @@ def test_several_credentials_are_none(stack: Stack) -> None:
     assert stack.recorder.seen == []
 
 
-def test_refusals_are_problems_with_a_challenge(stack: Stack) -> None:
+def test_edge_refusals_are_problems_with_a_challenge(stack: Stack) -> None:
     for headers, challenge in (
         ((), "Bearer"),
         (bearer("a.b.c"), 'Bearer error="invalid_token"'),
@@ -285,7 +298,7 @@ def taken(number: int, one: Callable[[], int]) -> int:
     return max(number, statuses.count(200) - math.ceil(anew))
 
 
-def test_a_contract_ends_at_its_number_and_a_larger_one_goes_on(stack: Stack) -> None:
+def test_limit_of_a_contract_is_its_number_and_a_larger_one_goes_on(stack: Stack) -> None:
     tiers = stack.app.state.services.limits.table.tiers
     number = tiers["free"]["read"].amount
 
@@ -298,7 +311,7 @@ def test_a_contract_ends_at_its_number_and_a_larger_one_goes_on(stack: Stack) ->
     assert asking("free", "c")() == 200
 
 
-def test_an_address_ends_where_people_sign_in(stack: Stack) -> None:
+def test_limit_of_an_address_where_people_sign_in(stack: Stack) -> None:
     number = stack.app.state.services.limits.table.addresses["login"].amount
     # Another address than that of the other tests; what it says of itself does not count.
     headers = [("X-Forwarded-For", "10.0.0.1")]
