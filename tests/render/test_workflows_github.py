@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from greenlane.kit import Kit
 from github_parser import read_by_github
+from greenlane.kit import Kit
 from workflow_expressions import Payload
 from workflow_steps import JobRun, clean_environment, run_workflow
 
