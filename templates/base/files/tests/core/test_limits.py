@@ -168,3 +168,39 @@ def test_redis_is_spoken_by_the_client_that_is_there() -> None:
         limits.load(Path("limits.yaml")), "redis://127.0.0.1:1/0", Metrics()
     )._counters
     assert type(counters).__name__ == "SharedCounters"
+
+
+async def test_69_a_platform_says_who_the_caller_is(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"client_address_header": "Fly-Client-IP"}))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+
+        async def statuses(header: str, *addresses: str) -> set[int]:
+            sent = ({header: address} for address in addresses)
+            return {(await client.get("/version", headers=each)).status_code for each in sent}
+
+        made_up = [f"192.0.2.{n}" for n in range(4)]
+        assert await statuses("X-Forwarded-For", *made_up) == {200, 429}
+        assert await statuses("Fly-Client-IP", *made_up) == {200}
+        assert await statuses("Fly-Client-IP", *["2001:db8::1", "2001:db8::2"] * 2) == {200, 429}
+    await app.state.services.database.close()
+
+
+def test_69_addresses_of_one_customer_count_as_one() -> None:
+    one = {limits.neighbourhood(f"2001:db8:1:2:{n:x}::{n:x}") for n in range(50)}
+    assert one == {"2001:db8:1:2::/64"}
+    assert limits.neighbourhood("2001:db8:1:3::1") not in one
+    for address in ("192.0.2.7", "::ffff:192.0.2.7"):
+        assert limits.neighbourhood(address) == "192.0.2.7"
+    assert limits.neighbourhood("testclient") == "testclient"
+
+
+async def test_69_many_addresses_cost_no_more_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_SWEEP_AT", 100)
+    counters = ProcessCounters()
+    swept = 0
+    for n in range(1_000):
+        before = counters._windows
+        await counters.incr(str(n), 60)
+        swept += counters._windows is not before
+    assert swept < 10

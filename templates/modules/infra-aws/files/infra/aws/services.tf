@@ -22,8 +22,8 @@ locals {
       IN_PROCESS_WORKERS = "false"
       DATABASE_URL       = module.data.database_url
       INFERENCE_URL      = "http://${local.inference}:${local.port}"
-      # Only the load balancer reaches the tasks, so what it says of the caller is true.
-      FORWARDED_ALLOW_IPS = "*"
+      # What the load balancer adds is true; what stands before it, the caller may have made up.
+      FORWARDED_ALLOW_IPS = "127.0.0.1,${var.network_cidr}"
     },
     var.settings,
   )

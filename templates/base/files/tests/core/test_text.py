@@ -1,0 +1,48 @@
+"""What others wrote neither steers a terminal nor looks like a line of ours."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from app.core import options, telemetry
+from app.core.text import printable
+from app.settings import Settings
+
+# Clears the screen, begins a line, turns the direction, is half a character, ends a text in C.
+EVIL = "ada\x1b[2J\r\nroot  admin\u202etxt\ud800\0\x9b"
+
+
+def test_66_what_cannot_be_seen_is_escaped() -> None:
+    shown = r"ada\x1b[2J\r\nroot  admin\u202etxt\ud800\x00\x9b"
+    assert printable(EVIL) == shown
+    assert printable("a\n\tb", keep="\n") == "a\n\\tb"
+    for harmless in ("", "Zoë O'Neil", "日本語", "🙂", r"C:\x1b"):
+        assert printable(harmless) == harmless
+
+
+def test_66_a_command_says_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    options.say(EVIL)
+    assert capsys.readouterr().out == f"{printable(EVIL)}\n"
+
+
+@pytest.fixture(params=["console", "json"])
+def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
+    yield Settings(_env_file=None, log_format=request.param, log_level="INFO")
+    structlog.reset_defaults()
+
+
+def test_66_a_log_keeps_its_lines(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure(settings)
+    log = structlog.get_logger("test")
+    log.info("seen", who=EVIL, tenant=EVIL)
+    written = capsys.readouterr().out
+    assert (written.count("\n"), written.count("root  admin")) == (1, 2)
+    try:
+        raise ValueError(EVIL)
+    except ValueError:
+        log.exception("failed")
+    written += capsys.readouterr().out
+    assert not set(EVIL) & set("\x1b\r\u202e\ud800\0\x9b") & set(written) - {"\x1b"}
+    # The console's own colours are there or not; what it clears is nobody's.
+    assert "\x1b[2J" not in written
