@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from fastapi import FastAPI, Security
 from pydantic import SecretStr
 
+from app.core import yaml
 from app.core.principal import principal_of
 from app.core.problems import ConfigurationError
 from app.gateway.document import EXAMPLE, issuer_of, reviewed
