@@ -4,13 +4,14 @@ It answers every request with its NAME, after up to 40 ms, so that some are alwa
 """
 
 import random
+import re
 import signal
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-BEHAVIOUR, _, NAME = sys.argv[1].partition(":")
+BEHAVIOUR, NAME = re.split("[:@]", sys.argv[1])[:2]
 STARTED = time.monotonic()
 # After the deploy script found it ready, and before it stops watching.
 TURNS_BAD_AFTER = 1.5
@@ -73,4 +74,4 @@ if __name__ == "__main__":
     if BEHAVIOUR == "dies":
         threading.Timer(TURNS_BAD_AFTER, lambda: signal.raise_signal(signal.SIGKILL)).start()
     with server:
-        server.serve_forever()
+        server.serve_forever(poll_interval=0.05)  # how soon it sees that it is to end

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
         case ["inspect", "--format", "{{.State.Status}} {{.RestartCount}}", container]:
             project, _, service = container.removesuffix("-1").rpartition("-")
             sys.stdout.write(f"{'running' if alive(project, service) else 'restarting'} 0\n")
-        case ["image", "rm", _]:
+        case ["image", "rm", _] | ["load", "--input", _]:
             pass
         case ["compose", *rest]:
             options = [item for item in rest if item.partition("=")[0] in
@@ -49,7 +49,9 @@ def compose(project: str, file: Path, arguments: list[str]) -> None:
             services = [item for item in rest if not item.startswith("--")]
             for service in services or ["database", "cache", "caddy"]:
                 start(project, service, file)
-        case ["run", "--rm", "--no-deps", "migrate"]:
+        case ["run", "--rm", "--no-deps", "migrate", *command]:
+            if command not in ([], ["app", "seed"]):
+                sys.exit(f"docker: not known here: {command}")
             time.sleep(0.1)
             if "bad-migration" in os.environ["IMAGE"]:
                 sys.exit("column is in use")

@@ -24,9 +24,19 @@ SETTINGS = {
     "CERTIFICATE_EMAIL": "ops@example.com",
     "READY_SECONDS": "2",
     "WATCH_SECONDS": "2",
-    "DRAIN_SECONDS": "0.5",
+    "DRAIN_SECONDS": "0.2",
     "KEEP": "3",
+    "MEMORY": "1g",
+    "CPUS": "2",
+    "PREVIEWS_AT_ONCE": "2",
+    "PREVIEW_HOURS": "72",
+    "PREVIEW_MEMORY": "384m",
+    "PREVIEW_CPUS": "0.5",
 }
+# What standing.yaml gives the container of Caddy.
+FOR_CADDY = (
+    "CADDY_ADMIN", "CADDY_ASK", "CERTIFICATE_EMAIL", "DOMAIN", "PREVIEWS", "PREVIEW_PORTS",
+)  # fmt: skip
 SLO = """\
 flows:
   - name: inbox
@@ -39,30 +49,35 @@ flows:
 class Server:
     """The folder of a server, and `deploy.py` run on it."""
 
-    def __init__(self, root: Path, caddy: str, settings: dict[str, str]) -> None:
+    def __init__(
+        self, root: Path, caddy: str, settings: dict[str, str], files: Path = FILES
+    ) -> None:
         self.root = root
-        ports = distinct_ports(4)
-        self.port = ports[0]
+        self.files = files
+        ports = distinct_ports(6)
+        self.port, self.preview_port = ports[0], ports[5]
         self.settings = SETTINGS | settings | {
             "DOMAIN": f"http://127.0.0.1:{ports[0]}",
             "CADDY_ADMIN": f"127.0.0.1:{ports[1]}",
             "PORT_BLUE": str(ports[2]),
             "PORT_GREEN": str(ports[3]),
+            "CADDY_ASK": f"127.0.0.1:{ports[4]}",
+            "PREVIEWS": f"https://*.previews.localhost:{ports[5]}",
+            "PREVIEW_PORTS": port_prefix(),
         }  # fmt: skip
         self.standin = root / "standin"
         programs = root / "bin"
         for folder in (root, self.standin, programs):
             folder.mkdir(exist_ok=True)
         docker = programs / "docker"
-        docker.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE}/vps_docker.py" "$@"\n')
+        docker.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{HERE}/vps_docker.py" "$@"\n')
         docker.chmod(0o755)
         self.env = os.environ | {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "STANDIN": str(self.standin),
             "CADDY": caddy,
-            # What standing.yaml gives the container of Caddy.
             "CADDY_FOLDER": str(root / "caddy"),
-            **{key: self.settings[key] for key in ("CADDY_ADMIN", "CERTIFICATE_EMAIL", "DOMAIN")},
+            **{key: self.settings[key] for key in FOR_CADDY},
             "HOME": str(root),
             "XDG_DATA_HOME": str(root / "caddy-data"),
             "XDG_CONFIG_HOME": str(root / "caddy-config"),
@@ -72,21 +87,25 @@ class Server:
         """Put a release there, as `ship.sh` does; `change` plants a mistake in deploy.py."""
         release = image.replace(":", "-")
         folder = self.root / "releases" / release
-        shutil.copytree(FILES, folder, dirs_exist_ok=True)
+        shutil.copytree(self.files, folder, dirs_exist_ok=True)
         (folder / "deploy.py").write_text(change((folder / "deploy.py").read_text()))
         (folder / "standing.yaml").touch()
         (folder / "server.env").write_text(
             "".join(f"{name}={value}\n" for name, value in self.settings.items())
         )
-        (folder / ".env.example").write_text("# Secrets\nCONTAINER_ACCESS_TOKEN=generate\n")
+        secrets = ("CONTAINER_ACCESS_TOKEN", "POSTGRES_PASSWORD", "INFERENCE_KEY")
+        asked = "".join(f"{name}=generate\n" for name in secrets)
+        (folder / ".env.example").write_text(f"# Secrets\n{asked}")
         (folder / "slo.yaml").write_text(SLO)
         (folder / "image").write_text(f"{image}\n")
         return release
 
-    def start(self, release: str, *command: str) -> "subprocess.Popen[str]":
+    def start(
+        self, release: str, *command: str, script: str = "deploy.py", **env: str
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, self.root / "releases" / release / "deploy.py", *command],
-            env=self.env,
+            [sys.executable, self.root / "releases" / release / script, *command],
+            env=self.env | env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -164,6 +183,14 @@ def distinct_ports(count: int) -> list[int]:
     return found
 
 
+def port_prefix() -> str:
+    """Ports that are free, but for their last digit: 1, 2 or 3."""
+    prefix = 1900
+    while any(free_port(None, default=prefix * 10 + n) != prefix * 10 + n for n in (1, 2, 3)):
+        prefix += 1
+    return str(prefix)
+
+
 def ask(port: int, path: str, method: str = "GET", body: str | None = None) -> tuple[int, str]:
     """Status and text of an answer, over a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -176,7 +203,10 @@ def ask(port: int, path: str, method: str = "GET", body: str | None = None) -> t
 
 
 class Load:
-    """Requests without a pause: every one is counted, with what came of it."""
+    """Requests one after the other, by some at once; every one is counted, with what came of it.
+
+    Not more than leaves the machine idle now and then: what is measured is the deploy.
+    """
 
     def __init__(self, port: int, writes: bool) -> None:
         self._port = port
@@ -191,7 +221,7 @@ class Load:
             return sum(self.answers.values()) + len(self.failures)
 
     @contextmanager
-    def running(self, threads: int = 8) -> Iterator["Load"]:
+    def running(self, threads: int = 4) -> Iterator["Load"]:
         workers = [threading.Thread(target=self._work, args=(n,)) for n in range(threads)]
         for worker in workers:
             worker.start()
@@ -219,4 +249,4 @@ class Load:
                     self.failures.append(f"{method} {path}: {failed}")
                 else:
                     self.answers[text] += 1
-            time.sleep(0.005)
+            time.sleep(0.01)

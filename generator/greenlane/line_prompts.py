@@ -106,7 +106,8 @@ class LineAsker:
         read = getpass if secret and self._read is input else self._read
         try:
             answer = read(f"{ask}{hint}: ".lstrip()).strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
+            self._console.line()  # what is said next is not part of the answer
             raise KeyboardInterrupt from None
         if back and answer == "<":
             raise Back

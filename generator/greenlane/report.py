@@ -64,11 +64,17 @@ def show_plan(
     kit: Kit, answers: Answers, tree: Tree, dest: Path, doing: str, console: Console
 ) -> None:
     """The summary before writing: answers, folders, and `doing`, what will be done."""
+    needed = {
+        other for name in (answers.app, *answers.modules) for other in kit.parts[name].requires
+    }
+    chosen = [name for name in answers.modules if name not in needed]
+    along = [name for name in answers.modules if name in needed]
     console.heading("Summary")
     rows = [
         ("folder", str(dest)),
         ("application", kit.parts[answers.app].title),
-        ("parts", ", ".join(answers.modules) or "none"),
+        ("parts", ", ".join(chosen) or "none"),
+        *([("with them", ", ".join(along))] if along else []),
         *answered(kit, answers),
     ]
     console.pairs([(name, value or "(nothing)") for name, value in rows])

@@ -14,7 +14,7 @@ from docker_engine import BASE, Engine
 pytestmark = pytest.mark.slow
 
 HELP = ("app", "--help")
-UNWANTED = r"^/srv/(tests?|datasets|evals|ops|compose|\.git|\.env|\.greenlane)"
+UNWANTED = r"^/srv/(tests?|evals|ops|compose|\.git|\.env|\.greenlane)"
 TOOLS = {"pip", "pytest", "ruff", "scipy", "sklearn", "uv"}
 
 

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,29 @@ from vps_server import Load, Server
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def server(tmp_path: Path, caddy: str) -> Iterator[Server]:
-    made = Server(tmp_path / "srv", caddy, {})
-    yield made
-    made.stop()
+@contextmanager
+def serving_one(folder: Path, caddy: str) -> Iterator[Server]:
+    server = Server(folder, caddy, {"WATCH_SECONDS": "0.2"})
+    try:
+        server.deploy("good:one")
+        server.settings["WATCH_SECONDS"] = "2"
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture
-def serving(server: Server) -> Server:
+def serving(tmp_path: Path, caddy: str) -> Iterator[Server]:
     """One that serves `good:one`."""
-    server.settings["WATCH_SECONDS"] = "0.2"
-    server.deploy("good:one")
-    server.settings["WATCH_SECONDS"] = "2"
-    return server
+    with serving_one(tmp_path / "srv", caddy) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory, caddy: str) -> Iterator[Server]:
+    """The same for releases that it does not keep: each leaves it as it was."""
+    with serving_one(tmp_path_factory.mktemp("refusing") / "srv", caddy) as server:
+        yield server
 
 
 def test_a_good_release_takes_over_and_no_request_is_lost(serving: Server) -> None:
@@ -58,8 +68,9 @@ def test_a_good_release_takes_over_and_no_request_is_lost(serving: Server) -> No
     ],
 )
 def test_a_bad_release_goes_and_no_request_is_lost(
-    serving: Server, image: str, writes: bool, reason: str
+    refusing: Server, image: str, writes: bool, reason: str
 ) -> None:
+    serving = refusing
     with Load(serving.port, writes).running() as load:
         until(lambda: load.answers["one"] > 50)
         printed = serving.deploy(image, fails=True)
@@ -155,7 +166,7 @@ def test_only_one_at_a_time(serving: Server) -> None:
 
 
 def test_rollback_releases_and_secrets(serving: Server) -> None:
-    serving.settings["WATCH_SECONDS"] = "0.2"
+    serving.settings |= {"WATCH_SECONDS": "0.1", "DRAIN_SECONDS": "0"}
     for name in ("two", "three", "four", "five"):
         serving.deploy(f"good:{name}")
     # The last three, and images of what went are gone too.

@@ -356,3 +356,23 @@ def test_lines_check_texts(console: Console) -> None:
         "What?", "default", note="", check=lambda t: "short" if len(t) < 2 else "", back=False
     )
     assert answer == "yz"
+
+
+@pytest.mark.parametrize("key", [KeyboardInterrupt, EOFError])
+def test_leaving_between_lines_ends_the_line(key: type[BaseException]) -> None:
+    def leave(_: str) -> str:
+        raise key
+
+    out = io.StringIO()
+    asker = LineAsker(Console(stdout=out), leave)
+    with pytest.raises(KeyboardInterrupt):
+        asker.text("What?", "", note="", check=lambda _: "", back=False)
+    assert out.getvalue() == "\nWhat?\n\n"
+
+
+def test_lines_say_what_an_option_adds() -> None:
+    out = io.StringIO()
+    asker = LineAsker(Console(stdout=out), lambda _: "")
+    options = [Option("", "None"), Option("a", "A", "is good", adds="adds B, C")]
+    assert asker.select("Which?", options, "", note="", back=False) == ""
+    assert "   2 A - is good; adds B, C\n" in out.getvalue()

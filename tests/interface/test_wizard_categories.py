@@ -114,7 +114,7 @@ def test_answers_are_kept_when_going_back(kit: Kit) -> None:
     script, answers, _ = asked(kit, "freelancer", ("cloud",), ("alpha",), BACK, BACK)
     assert (script.defaults[WHERE], script.defaults[CHECKS]) == (("cloud",), ("alpha",))
     assert {"alpha", "cloud"} <= {*answers.modules}
-    script, answers, _ = asked(kit, "hosted", BACK, "minimal")
+    script, answers, _ = asked(kit, "hosted", OK, BACK, BACK, "minimal")
     assert script.defaults[WHERE] == (), "an accepted default follows the preset"
 
 

@@ -1,4 +1,4 @@
-"""What rests on PostgreSQL, such as the wall between tenants, against a real server from a wheel."""
+"""What rests on PostgreSQL, such as the wall between tenants, on a real server from a wheel."""
 
 from pathlib import Path
 

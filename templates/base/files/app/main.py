@@ -60,6 +60,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     async with AsyncExitStack() as stack:
         stack.push_async_callback(services.database.close)
+        stack.push_async_callback(services.limits.close)
         for lifespan in services.lifespans:
             await stack.enter_async_context(lifespan())
         yield

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Self, cast
+from typing import Annotated, Any, Protocol, Self
 
 import structlog
 from fastapi import FastAPI, Request
@@ -71,6 +71,25 @@ class Counters(Protocol):
 
     def get_expiry(self, key: str) -> Awaitable[float]: ...
 
+    def close(self) -> Awaitable[None]: ...
+
+
+class SharedCounters:
+    """Counters of all processes, in Redis."""
+
+    def __init__(self, url: str) -> None:
+        from limits.aio.storage import RedisStorage
+
+        # A server that is there and says nothing must not hold up every request.
+        patience: Any = {"socket_connect_timeout": _PATIENCE_S, "socket_timeout": _PATIENCE_S}
+        self._storage: Any = RedisStorage(
+            f"async+{url}", implementation="redispy", wrap_exceptions=True, **patience
+        )
+        self.incr, self.get_expiry = self._storage.incr, self._storage.get_expiry
+
+    async def close(self) -> None:
+        await self._storage.bridge.storage.aclose()
+
 
 class ProcessCounters:
     """Counters of this process. Those of `limits` start a task at every request."""
@@ -91,21 +110,13 @@ class ProcessCounters:
     async def get_expiry(self, key: str) -> float:
         return self._windows[key][0] if key in self._windows else time.time()
 
+    async def close(self) -> None: ...
+
 
 def _counters(url: str) -> Counters:
     if url.startswith("mem:"):
         return ProcessCounters()
-    from limits.aio.storage import RedisStorage
-
-    # A server that is there and says nothing must not hold up every request.
-    made = RedisStorage(
-        f"async+{url}",
-        implementation="redispy",
-        wrap_exceptions=True,
-        socket_connect_timeout=_PATIENCE_S,
-        socket_timeout=_PATIENCE_S,
-    )
-    return cast(Counters, made)
+    return SharedCounters(url)
 
 
 class Limits:
@@ -177,6 +188,9 @@ class Limits:
                 f"Try again in {wait} s.",
                 headers={"Retry-After": str(wait)},
             )
+
+    async def close(self) -> None:
+        await self._counters.close()
 
     async def _counted(self, key: str, expiry: int) -> tuple[int, float]:
         """Count once more: how often it was in this window, and until when that lasts."""

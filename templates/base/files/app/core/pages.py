@@ -156,22 +156,17 @@ def links() -> tuple[list[tuple[Link, str]], list[tuple[Link, str]]]:
     if request is None or principal is None:
         return [], []
     path = request.url.path
-    allowed = sorted(
-        (link for link in request.app.state.services.links if link.scope in principal.scopes),
-        key=lambda link: link.place,
-    )
-    shown = [(link, _current(link.address, path)) for link in allowed]
-    bar = [(link, current) for link, current in shown if link.address.count("/") == 1]
     top = "/".join(path.split("/")[:2])
-    return bar, [
-        (link, current) for link, current in shown if f"{link.address}/".startswith(f"{top}/")
-    ]
-
-
-def _current(address: str, path: str) -> str:
-    if address == path:
-        return "page"
-    return "true" if path.startswith(f"{address}/") else ""
+    bar, beneath = [], []
+    for link in sorted(request.app.state.services.links, key=lambda link: link.place):
+        if link.scope not in principal.scopes:
+            continue
+        current = "page" if link.address == path else ""
+        if link.address.count("/") == 1:
+            bar.append((link, current or ("true" if link.address == top else "")))
+        if f"{link.address}/".startswith(f"{top}/"):
+            beneath.append((link, current))
+    return bar, beneath
 
 
 def moment(at: datetime, seconds: bool = False) -> Markup:

@@ -1,6 +1,7 @@
 """The page /audit: what was changed in the caller's tenant, newest first."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from app.core.wall import everybody
 from app.services import Services
 
 _PAGE = 50
+_MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)\S*\+00:00$")
 
 
 def _text(value: Any) -> str:
     """A value as people read it: lists and mappings without signs, the rest as JSON has it."""
     match value:
         case str():
-            return value
+            return _MOMENT.sub(r"\1 \2 UTC", value)
         case list():
             return ", ".join(map(_text, value)) or "none"
         case dict():

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.audit.log import record
+from app.core.db import utcnow
 from app.core.principal import Principal
 from app.services import Services
 from tests.audit.chains import ADA
@@ -78,8 +79,8 @@ async def test_who_and_what_is_shown_by_name(app: FastAPI, client: httpx2.AsyncC
 
     services.names.append(names)
     async with services.database.session() as session:
-        after = {"roles": ["agent", "viewer"], "until": None}
+        after = {"roles": ["agent", "viewer"], "until": utcnow(), "by": None}
         await record(session, ADA, "thing.change", "thing:1", after=after)
     page = (await client.get("/audit")).text
     assert "Ada Admin" in page
-    assert "roles: agent, viewer; until: null" in page
+    assert re.search(r"roles: agent, viewer; until: [-\d]+ [:\d]+ UTC; by: null<", page)

@@ -45,7 +45,7 @@ _REFRESH_MIN_S, _REFRESH_MAX_S = 60, 900
 @dataclass
 class Auth:
     """The login of this application. A feature may replace `members`, which says who is what, and
-    set `welcome`.
+    set `welcome`, and `members_of_tokens` where each request with a token should cost less.
     """
 
     services: Services
@@ -53,6 +53,7 @@ class Auth:
     providers: dict[str, Provider]
     members: Members
     welcome: Welcome | None = None
+    members_of_tokens: Members | None = None
 
     def __post_init__(self) -> None:
         secret = self.settings.secret
@@ -224,7 +225,8 @@ class Auth:
             account = None
             if not is_a_program:
                 account = await self._account(session, claims["iss"], subject)
-            membership = await self.members(session, account, claims)
+            members = self.members_of_tokens or self.members
+            membership = await members(session, account, claims)
         if membership is None:
             raise TokenRefused("whose it is has no role here")
         scopes = scopes_granted(claims, services.access)

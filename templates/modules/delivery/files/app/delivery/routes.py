@@ -1,5 +1,5 @@
-"""Where Alertmanager says that a candidate breaks an objective, and whoever moves the traffic that a
-version was taken back: the candidate goes back at once, too.
+"""Where Alertmanager says that a candidate breaks an objective, and whoever moves the traffic
+that a version was taken back: the candidate goes back at once, too.
 """
 
 from collections.abc import Mapping

@@ -82,13 +82,14 @@ def application(status: int) -> Iterator[tuple[str, list[tuple[str, str, Any]]]]
     told: list[tuple[str, str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802  the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             told.append((self.path, self.headers["Authorization"], json.loads(body)))
             self.send_response(status)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None: ...
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the library's name
+            pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

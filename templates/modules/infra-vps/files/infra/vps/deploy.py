@@ -36,7 +36,7 @@ def deploy(server: Server, release: str, *, migrate: bool = True) -> None:
     try:
         if migrate:
             _migrate(server, live)
-        _start(server, live)
+        start(server, live)
         server.say("switch", f"to {release}")
         _serve(server, State(live, before, watched=True, history=state.history))
         _watch(server, live)
@@ -101,7 +101,7 @@ def _migrate(server: Server, live: Live) -> None:
     server.slot(live, "run", "--rm", "--no-deps", "migrate")
 
 
-def _start(server: Server, live: Live) -> None:
+def start(server: Server, live: Live) -> None:
     """The application, then its worker: a release that never gets ready takes no job."""
     server.say("start", f"{live.release} in {live.slot}")
     server.slot(live, "up", "--detach", "--no-deps", "inference", "app")
@@ -227,7 +227,7 @@ def _restore(server: Server, file: Path | None) -> None:
     database.exchange(server, database.RESTORED if file else database.FORMER)
     if state.live:
         server.slot(state.live, "run", "--rm", "--no-deps", "migrate")
-        _start(server, state.live)
+        start(server, state.live)
     server.route(state)
     server.say("done", f"the database before is {database.FORMER}; `restore` alone brings it back")
 

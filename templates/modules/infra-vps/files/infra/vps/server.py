@@ -7,6 +7,7 @@ The layout, in the folder that holds `releases/`:
     caddy/            the Caddyfile that is in force, and in route/ who serves
     releases/ID/      compose files, Caddyfile and these scripts, as they were shipped
     backups/          dumps of the database
+    previews/NUMBER/  the same again for a pull request that is shown: preview.py
 """
 
 import fcntl
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 SLOTS = ("blue", "green")
+# Those of the Caddyfile where previews are shown.
+PLACES = (1, 2, 3)
 # What Caddy reads in place of an address while nothing serves.
 CLOSED = "closed"
 
@@ -61,6 +64,12 @@ class Server:
         self.settings = _pairs(self.folder / "server.env")
         self.name = self.settings["NAME"]
         self._lock: int | None = None
+
+    def inner(self, root: Path, release: str) -> "Server":
+        """One inside this one, at `root`: what it starts holds on to the lock of this one."""
+        made = Server(root, release)
+        made._lock = self._lock
+        return made
 
     def release(self, name: str) -> Path:
         """The folder of a release."""
@@ -106,15 +115,17 @@ class Server:
         replace(self.root / "state.json", json.dumps(asdict(state), indent=2) + "\n")
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, name: str = "lock", patience_s: float = 0) -> Iterator[None]:
         """Only one changes this server. The commands that it starts hold on to this, too, so that
         what a killed one had begun has come to its end before the next one looks."""
-        path = self.root / "lock"
+        path = self.root / name
+        deadline = time.monotonic() + patience_s
         self._lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             while not _locked(self._lock):
                 holder = path.read_text()
-                if Path("/proc", holder.partition(":")[0]).exists():
+                is_alive = Path("/proc", holder.partition(":")[0]).exists()
+                if is_alive and time.monotonic() > deadline:
                     raise Failure(f"another one is under way ({holder}). Try again when it is done")
                 time.sleep(0.1)
             os.ftruncate(self._lock, 0)
@@ -194,6 +205,7 @@ class Server:
             ("Caddyfile", (self.folder / "Caddyfile").read_text()),
             ("route/before", CLOSED),
             ("route/live", CLOSED),
+            *((f"route/preview-{place}", CLOSED) for place in PLACES),
         ):
             if not (self.root / "caddy" / path).exists():
                 replace(self.root / "caddy" / path, text)

@@ -50,4 +50,31 @@ CONFIGURATION
 echo "net.ipv4.tcp_migrate_req = 1" >/etc/sysctl.d/50-caddy.conf
 sysctl --quiet --load /etc/sysctl.d/50-caddy.conf
 
+# Pull requests are shown for so long, whoever forgets to end them.
+cat >/usr/local/bin/sweep-previews <<'SCRIPT'
+#!/bin/bash
+for previews in /srv/*/previews/; do
+  [ -d "$previews" ] || continue
+  release=$(ls -td "${previews%previews/}"releases/*/ | head -n 1)
+  python3 "${release}preview.py" sweep
+done
+SCRIPT
+chmod 755 /usr/local/bin/sweep-previews
+cat >/etc/systemd/system/sweep-previews.service <<'CONFIGURATION'
+[Service]
+Type=oneshot
+User=deploy
+ExecStart=/usr/local/bin/sweep-previews
+CONFIGURATION
+cat >/etc/systemd/system/sweep-previews.timer <<'CONFIGURATION'
+[Timer]
+OnCalendar=*:0/10
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+CONFIGURATION
+systemctl daemon-reload
+systemctl enable --now --quiet sweep-previews.timer
+
 echo "ready: infra/vps/ship.sh deploy@$(hostname -I | cut -d ' ' -f 1)"

@@ -14,6 +14,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     from app.users import pages, provider_pages
     from app.users.directory import members_by_directory, names_of_tenants
     from app.users.keys import by_key, names_of_keys
+    from app.users.recent import Recent
     from app.users.settings import UsersSettings
 
     settings = UsersSettings()
@@ -22,6 +23,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     is_closed = services.settings.is_production or settings.invited_only
     otherwise = None if is_closed else auth.members
     auth.members = members_by_directory(settings.groups_claim, otherwise)
+    auth.members_of_tokens = members_by_directory(settings.groups_claim, otherwise, Recent())
     auth.welcome = pages.welcome
     app.state.users = settings
     services.authenticators.append(by_key(services))

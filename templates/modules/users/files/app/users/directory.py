@@ -18,22 +18,36 @@ from app.core.limits import Table
 from app.core.principal import Principal
 from app.core.problems import AppError
 from app.users.models import Client, Mapping, Member, Tenant
+from app.users.recent import Recent
 from app.users.rules import governs, held_tenant, known_roles, require_governed, require_within
+
+Answer = tuple[Membership | None, bool]
+"""What somebody is, and whether any table knows them."""
 
 TENANT = "tenant:"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def members_by_directory(groups_claim: str, otherwise: Members | None) -> Members:
-    """Membership as the tables tell it; `otherwise` is asked for who is in none of them."""
+def members_by_directory(
+    groups_claim: str, otherwise: Members | None, recent: Recent[Answer] | None = None
+) -> Members:
+    """Membership as the tables tell it; `otherwise` is asked for who is in none of them.
+
+    With `recent`, as they told it a moment ago.
+    """
 
     async def member(
         session: AsyncSession, account: Account | None, claims: Claims[str, Any]
     ) -> Membership | None:
-        if account is None:
-            found, is_known = await _program(session, claims)
-        else:
-            found, is_known = await _person(session, account, _groups(claims, groups_claim))
+        groups = frozenset(_groups(claims, groups_claim))
+
+        async def ask() -> Answer:
+            if account is None:
+                return await _program(session, claims)
+            return await _person(session, account, groups)
+
+        key = (account and account.id, claims["iss"], claims["sub"], groups)
+        found, is_known = await (recent.get(key, ask) if recent else ask())
         if found is None and not is_known and otherwise is not None:
             return await otherwise(session, account, claims)
         return found
@@ -46,9 +60,7 @@ def _groups(claims: Claims[str, Any], name: str) -> set[str]:
     return {item for item in given if isinstance(item, str)} if isinstance(given, list) else set()
 
 
-async def _program(
-    session: AsyncSession, claims: Claims[str, Any]
-) -> tuple[Membership | None, bool]:
+async def _program(session: AsyncSession, claims: Claims[str, Any]) -> Answer:
     client = await session.get(Client, (claims["iss"], claims["sub"]))
     if client is None:
         return None, False
@@ -57,9 +69,7 @@ async def _program(
     return Membership(client.tenant_id, frozenset(client.roles), client.tenant.tier), True
 
 
-async def _person(
-    session: AsyncSession, account: Account, groups: Collection[str]
-) -> tuple[Membership | None, bool]:
+async def _person(session: AsyncSession, account: Account, groups: Collection[str]) -> Answer:
     """What a person is in the tenant chosen last, and whether any table knows them."""
     own = (await session.scalars(select(Member).where(Member.account_id == account.id))).all()
     mapped = (

@@ -46,7 +46,8 @@ async def create(
 ) -> str:
     """Return a new key. It is shown this once. Raises 403, 404 and 422."""
     if not scopes or not access.scopes.keys() >= set(scopes):
-        raise AppError(422, "No such scope", f"Choose of: {', '.join(access.scopes)}.")
+        title = "No such scope" if scopes else "Nothing was chosen"
+        raise AppError(422, title, f"Choose of: {', '.join(access.scopes)}.")
     require_scopes(principal, scopes)
     await held_tenant(session, principal.tenant)
     row, secret = _new(principal, name, sorted(set(scopes)), lasts)

@@ -28,7 +28,8 @@ def known_roles(access: Access, roles: Iterable[str]) -> list[str]:
     wanted = sorted(set(roles))
     if not wanted or not access.roles.keys() >= set(wanted):
         known = ", ".join(access.roles)
-        raise AppError(422, "No such role", f"Choose one or more of: {known}.")
+        title = "No such role" if wanted else "No role was chosen"
+        raise AppError(422, title, f"Choose one or more of: {known}.")
     return wanted
 
 

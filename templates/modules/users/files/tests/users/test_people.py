@@ -28,6 +28,7 @@ from tests.users.conftest import (
     ADA,
     ISSUER,
     ROOT,
+    TABLE,
     add_account,
     add_member,
     audited,
@@ -208,7 +209,7 @@ async def test_64_who_is_shut_out_leaves_no_way_back(database: Database, table: 
 async def test_64_a_tenant_that_is_shut_out_has_no_sessions(database: Database) -> None:
     for change in (
         lambda session: suspend_tenant(session, ROOT, True),
-        lambda session: unmap_group(session, ROOT, ISSUER, "support", "agent"),
+        lambda session: unmap_group(session, TABLE, ROOT, ISSUER, "support", "agent"),
     ):
         async with database.session() as session:
             session.add(Mapping(tenant_id="acme", issuer=ISSUER, group="support", role="agent"))
