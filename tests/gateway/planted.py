@@ -74,7 +74,7 @@ def main(mutants, results):
     planted = Planted([mutants[number] for number in sound], makers)
     files = sorted({test.partition("::")[0] for it in mutants for test in it["arguments"]})
     code = pytest.main([*OPTIONS, "-m", "slow", *files], plugins=[planted])
-    for number, result in zip(sound, planted.results):
+    for number, result in zip(sound, planted.results, strict=True):
         found[number] = {"tests": result.of}
         if code not in (0, 1):
             found[number] = {"error": f"pytest ended with {code}"}
