@@ -42,7 +42,9 @@ async def main(requests: int, folder: str) -> dict[str, object]:
     async with app.router.lifespan_context(app):
         auth = app.state.auth
         async with app.state.services.database.session() as session:
-            await account_of(session, claims())
+            account = await account_of(session, claims())
+            if hasattr(app.state, "users"):
+                await enter(session, app.state.services, account.id)
         key = await issuer_key(auth)
         program = claims(sub="robot", client_id="robot")
         took: dict[str, list[float]] = {"bare": [], "program": [], "person": []}
@@ -83,6 +85,29 @@ async def main(requests: int, folder: str) -> dict[str, object]:
         "flood": FLOOD,
         "fetches": len(fetches),
     }
+
+
+async def enter(session, services, account_id: str) -> None:
+    """Make the person and the program known to the directory, which is asked at each request."""
+    from app.core.db import utcnow
+    from app.core.principal import DEFAULT_TIER, Principal
+    from app.users.directory import create_tenant, set_client
+    from app.users.models import Member
+    from tests.auth.forge import claims
+
+    by = Principal("default", "root", scopes=frozenset(services.access.scopes))
+    await create_tenant(session, services.limits.table, by, "Default", DEFAULT_TIER)
+    await set_client(session, services.access, by, claims()["iss"], "robot", ["operator"])
+    now = utcnow()
+    session.add(
+        Member(
+            tenant_id="default",
+            account_id=account_id,
+            roles=["operator"],
+            chosen_at=now,
+            created_at=now,
+        )
+    )
 
 
 def spread(seconds: list[float]) -> tuple[float, float, float]:

@@ -4,12 +4,14 @@
     .venv/bin/uv pip install playwright             # drives Debian's Chromium
     .venv/bin/python docs/take_pictures.py APP_URL REPORT_HTML
 
-APP_URL is where a rendered repository is served (`uv run just serve`), REPORT_HTML its
-var/reports/evals.html. The pictures land in docs/pictures/.
+APP_URL is where a rendered repository with a login is served for development (`uv run just serve`),
+as http://localhost:PORT; REPORT_HTML its var/reports/evals.html. For the picture of people, invite
+some before, and join as them. The pictures land in docs/pictures/.
 """
 
 import contextlib
 import html
+import re
 import sys
 import tempfile
 import time
@@ -115,6 +117,19 @@ def pages(page: Page, address: str) -> None:
     page.screenshot(path=PICTURES / "ticket.png")
 
 
+def people(page: Page, address: str) -> None:
+    """As the administrator of the development login, whose digits stand beside their field."""
+    page.goto(f"{address}/people")
+    card = page.get_by_role("region", name="Ada Admin")
+    field = card.get_by_label("Second factor")
+    field.fill(re.search(r"now (\d{6})", card.inner_text())[1])
+    card.get_by_role("button").click()
+    page.wait_for_url("**/people")
+    page.screenshot(path=PICTURES / "people.png")
+    page.goto(f"{address}/audit?check=true")
+    page.screenshot(path=PICTURES / "audit.png")
+
+
 def report(page: Page, path: Path) -> None:
     page.set_viewport_size({"width": 1180, "height": 1900})
     page.goto(path.resolve().as_uri())
@@ -129,6 +144,7 @@ def main() -> None:
         browser = playwright.chromium.launch(**BROWSER)
         page = browser.new_page(viewport={"width": 1180, "height": 760}, device_scale_factor=1)
         wizard(page)
+        people(page, sys.argv[1])
         pages(page, sys.argv[1])
         report(page, Path(sys.argv[2]))
         browser.close()

@@ -175,15 +175,13 @@ def _no_module(kit: Kit, name: str) -> GreenlaneError:
 
 
 def _check_conflicts(kit: Kit, app: str, modules: Iterable[str]) -> None:
-    chosen = sorted({app, *modules})
-    for name in chosen:
-        for other in kit.parts[name].conflicts:
-            if other in chosen:
-                raise GreenlaneError(
-                    f"{name} and {other} cannot be together: {kit.parts[name].title} conflicts "
-                    f"with {kit.parts[other].title}.",
-                    f"Choose one of them, for instance --without {other}.",
-                )
+    if conflict := kit.conflict([app, *modules]):
+        name, other = conflict
+        raise GreenlaneError(
+            f"{name} and {other} cannot be together: {kit.parts[name].title} conflicts "
+            f"with {kit.parts[other].title}.",
+            f"Choose one of them, for instance --without {other}.",
+        )
 
 
 def _values(

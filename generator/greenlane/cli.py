@@ -55,6 +55,7 @@ Examples:
   greenlane new my-shop --preset freelancer       ask nothing
   greenlane new my-shop --answers old-shop/.greenlane/project.yml
   greenlane new my-shop --preset minimal --with containers --set license=MIT
+  greenlane new my-shop --preset team --with infra-aws,ci-gitlab
   greenlane new my-shop --preset team --dry-run   show the files only
   greenlane new my-lib --from gh:pawamoy/copier-uv@1.13.0   a Copier template""",
 )
@@ -328,6 +329,7 @@ def _create(
             console.document(report.created_data(kit, answers, created, command, None))
         else:
             report.show_next_steps(created, command, console)
+            report.show_afterwards(kit, answers, console)
         return 0
     from greenlane.setup import serve, set_up_project
 
@@ -339,6 +341,7 @@ def _create(
     if done.green:
         title = "Next time" if port else "Next"
         report.show_next_steps(created, command, console, set_up=True, title=title)
+        report.show_afterwards(kit, answers, console)
         if port:
             console.heading(f"Serving on http://localhost:{port} (Ctrl-C ends it)")
             return serve(created.path, port)

@@ -71,9 +71,7 @@ def compatible(kit: Kit, app: str, names: Sequence[str]) -> list[str]:
     """Those of the modules that go together, in the order given: a conflict drops the later one."""
     chosen: list[str] = []
     for name in names:
-        together = kit.with_required([app, *chosen, name])
-        conflicts = {other for part in together for other in kit.parts[part].conflicts}
-        if not conflicts & together:
+        if not kit.conflict([app, *chosen, name]):
             chosen.append(name)
     return chosen
 

@@ -85,12 +85,14 @@ def presets(context: click.Context, incomplete: str) -> Items:
 
 def modules(context: click.Context, incomplete: str) -> Items:
     kit = _kit(context)
+    before, comma, _ = incomplete.rpartition(",")
     taken = {
+        *before.split(","),
         *(context.params.get("with_parts") or ()),
         *(context.params.get("without_parts") or ()),
     }
     found = (p for p in kit.modules.values() if p.name not in taken) if kit else ()
-    return _matching(((p.name, p.title) for p in found), incomplete)
+    return _matching(((f"{before}{comma}{p.name}", p.title) for p in found), incomplete)
 
 
 def names(context: click.Context, incomplete: str) -> Items:

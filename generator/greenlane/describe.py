@@ -52,6 +52,10 @@ def show_listing(found: dict[str, list[dict[str, Any]]], kit: Kit, console: Cons
         console.pairs([(entry["name"], _summary(entry)) for entry in entries])
     console.line()
     console.paragraph("`greenlane describe NAME` shows what each adds.")
+    if "modules" in found:
+        console.paragraph(
+            "`greenlane new APP --preset PRESET --with MODULE,...` adds modules to it."
+        )
 
 
 def show_description(data: dict[str, Any], console: Console) -> None:
@@ -111,7 +115,7 @@ def _part(kit: Kit, part: Part) -> dict[str, Any]:
         **_short(part),
         "kind": {"app": "archetype"}.get(part.kind, part.kind),
         "kit": kit.origin(part.name).name,
-        "category": kit.categories.get(part.category, part.category),
+        "category": kit.categories[part.category].title if part.category else "",
         "requires": sorted(kit.with_required([part.name]) - {part.name}),
         "conflicts": list(part.conflicts),
         "questions": [
@@ -187,14 +191,12 @@ def _settings(part: Part) -> list[dict[str, str]]:
 
 
 def _show_modules(entries: list[dict[str, Any]], kit: Kit, console: Console) -> None:
-    """Modules by category, in the kit's order; those of no known category at the end."""
-    order = [*kit.categories, ""]
-    grouped: dict[str, list[dict[str, Any]]] = {category: [] for category in order}
-    for entry in entries:
-        grouped[entry["category"] if entry["category"] in kit.categories else ""].append(entry)
-    for category, members in grouped.items():
+    """Modules by category, in the kit's order, with what the wizard asks about them."""
+    for category in kit.categories.values():
+        members = [entry for entry in entries if entry["category"] == category.name]
         if members:
-            console.line("  " + console.style(kit.categories.get(category, "Other"), "dim"))
+            heading = f"{category.title}: {category.ask}" if category.ask else category.title
+            console.line("  " + console.style(heading, "dim"))
             console.pairs([(entry["name"], _summary(entry)) for entry in members], indent=4)
 
 

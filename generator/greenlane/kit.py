@@ -79,6 +79,17 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
+class Category:
+    """A heading over modules. With `ask`, people who start from a preset are asked which of them
+    to add; `none` is what choosing none of them means, in words."""
+
+    name: str
+    title: str
+    ask: str = ""
+    none: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """The base, an application archetype or a module. `kind` is base, app or module."""
 
@@ -120,7 +131,7 @@ class Kit:
     version: str
     description: str
     root: Path
-    categories: Mapping[str, str]
+    categories: Mapping[str, Category]
     questions: tuple[Question, ...]
     parts: Mapping[str, Part]
     presets: Mapping[str, Preset]
@@ -185,6 +196,19 @@ class Kit:
                 found.add(name)
                 waiting.extend(self.parts[name].requires)
         return frozenset(found)
+
+    def members(self, category: str) -> list[str]:
+        """The names of its modules."""
+        return [part.name for part in self.modules.values() if part.category == category]
+
+    def conflict(self, names: Iterable[str]) -> tuple[str, str] | None:
+        """The first two parts that cannot be together, of the given ones and their required."""
+        together = self.with_required(names)
+        for name in sorted(together):
+            for other in self.parts[name].conflicts:
+                if other in together:
+                    return name, other
+        return None
 
     def owners(self, app: str, modules: Iterable[str]) -> dict[str, str]:
         """Path -> name of the part that it comes from."""

@@ -96,6 +96,7 @@ class LineAsker:
             mark = "[x] " if option.value in ticked or option.locked else "[ ] "
             mark = mark if ticked or option.group else ""
             text = " - ".join(filter(None, [option.label, option.hint, option.locked]))
+            text = "; ".join(filter(None, [text, option.adds]))
             self._console.paragraph(f"{number:>3} {mark}{text}", indent=1, hang=6)
 
     def _line(self, ask: str, back: bool, *, secret: bool = False) -> str:
@@ -105,7 +106,8 @@ class LineAsker:
         read = getpass if secret and self._read is input else self._read
         try:
             answer = read(f"{ask}{hint}: ".lstrip()).strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
+            self._console.line()  # what is said next is not part of the answer
             raise KeyboardInterrupt from None
         if back and answer == "<":
             raise Back

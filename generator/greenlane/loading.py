@@ -8,7 +8,7 @@ from pathlib import Path
 from greenlane.complaints import complain, separately
 from greenlane.errors import GreenlaneError, did_you_mean
 from greenlane.extending import extended_kit, merged_versions
-from greenlane.kit import Kit, Part, Preset, Question, Value, built_in_root
+from greenlane.kit import Category, Kit, Part, Preset, Question, Value, built_in_root
 from greenlane.manifest import Section, read_manifest
 from greenlane.parts import MODULE_NAME, folder_entries, read_part
 from greenlane.relations import check_files, check_names, check_requirements, manifest_of
@@ -78,7 +78,7 @@ def _check_root(root: Path) -> None:
                 complain(GreenlaneError(f"{entry.name}/ is not a folder of a kit.", meant))
 
 
-def _categories(head: Section, base: Kit | None) -> dict[str, str]:
+def _categories(head: Section, base: Kit | None) -> dict[str, Category]:
     titles = head.section("categories")
     known = dict(base.categories) if base else {}
     for key in titles:
@@ -90,7 +90,18 @@ def _categories(head: Section, base: Kit | None) -> dict[str, str]:
                     "Leave it out: parts may use it as it is.",
                 )
             )
-    return {**known, **{key: titles.text(key) for key in titles}}
+    return {**known, **{key: _category(titles, key) for key in titles}}
+
+
+def _category(categories: Section, name: str) -> Category:
+    """`name: Title`, or a mapping of title, ask and none."""
+    if not isinstance(categories.data[name], dict):
+        return Category(name, categories.text(name))
+    section = categories.section(name)
+    section.only("title", "ask", "none")
+    asked = "ask" in section or "none" in section
+    ask, none = (section.text("ask"), section.text("none")) if asked else ("", "")
+    return Category(name, section.text("title"), ask, none)
 
 
 @dataclass

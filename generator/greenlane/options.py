@@ -34,6 +34,13 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.pass_obj(command)
 
 
+def _separated(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """`--with a,b` is `--with a --with b`."""
+    return tuple(name.strip() for value in values for name in value.split(","))
+
+
 def answers_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that answer the questions."""
     options = [
@@ -45,10 +52,13 @@ def answers_options(command: Callable[..., Any]) -> Callable[..., Any]:
                           ".greenlane/project.yml."),
         click.option("--set", "sets", multiple=True, metavar="KEY=VALUE",
                      shell_complete=completes("settings"), help="Answer one question; repeatable."),
-        click.option("--with", "with_parts", multiple=True, metavar="PART",
-                     shell_complete=completes("modules"), help="Add a module; repeatable."),
-        click.option("--without", "without_parts", multiple=True, metavar="PART",
-                     shell_complete=completes("modules"), help="Leave a module out; repeatable."),
+        click.option("--with", "with_parts", multiple=True, metavar="MODULE,...",
+                     callback=_separated, shell_complete=completes("modules"),
+                     help="Add modules, such as where it runs and its CI; "
+                          "`greenlane list modules` shows them."),
+        click.option("--without", "without_parts", multiple=True, metavar="MODULE,...",
+                     callback=_separated, shell_complete=completes("modules"),
+                     help="Leave modules of the preset out."),
     ]  # fmt: skip
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 

@@ -25,13 +25,15 @@ class Back(Exception):  # noqa: N818 - a wish, not an error
 
 @dataclass(frozen=True)
 class Option:
-    """One choice. `hint` says what it means; `group` is its heading; `locked` why it is a given."""
+    """One choice. `hint` says what it means, `adds` what comes with it; `group` is its heading;
+    `locked` why it is a given."""
 
     value: Any
     label: str
     hint: str = ""
     group: str = ""
     locked: str = ""
+    adds: str = ""
 
 
 Check = Callable[[str], str]
@@ -107,8 +109,9 @@ class TerminalAsker:
         control = _choices_of(question)
 
         def meaning() -> str:
-            hint = "" if inline else options[control.pointed_at].hint
-            return "  ".join(filter(None, [hint, note]))
+            option = options[control.pointed_at]
+            text = "  ".join(filter(None, ["" if inline else option.hint, note]))
+            return "\n".join(filter(None, [text, option.adds]))
 
         return self._run(question, meaning, lambda: "", "↑↓ move · enter choose", back).value
 

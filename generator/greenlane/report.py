@@ -64,11 +64,17 @@ def show_plan(
     kit: Kit, answers: Answers, tree: Tree, dest: Path, doing: str, console: Console
 ) -> None:
     """The summary before writing: answers, folders, and `doing`, what will be done."""
+    needed = {
+        other for name in (answers.app, *answers.modules) for other in kit.parts[name].requires
+    }
+    chosen = [name for name in answers.modules if name not in needed]
+    along = [name for name in answers.modules if name in needed]
     console.heading("Summary")
     rows = [
         ("folder", str(dest)),
         ("application", kit.parts[answers.app].title),
-        ("parts", ", ".join(answers.modules) or "none"),
+        ("parts", ", ".join(chosen) or "none"),
+        *([("with them", ", ".join(along))] if along else []),
         *answered(kit, answers),
     ]
     console.pairs([(name, value or "(nothing)") for name, value in rows])
@@ -137,6 +143,22 @@ def show_next_steps(
         console.command(f"{command:<{longest}}{comment}" if fits else command)
     if export and not set_up:
         console.paragraph("uv is not on your PATH: see https://docs.astral.sh/uv/")
+
+
+def show_afterwards(kit: Kit, answers: Answers, console: Console) -> None:
+    """What to do with the modules of each category that is asked about, or how to add one."""
+    for category in kit.categories.values():
+        if not category.ask:
+            continue
+        console.heading(category.ask)
+        members = kit.members(category.name)
+        chosen = [kit.parts[name] for name in members if name in answers.modules]
+        console.pairs([(part.title, " ".join(part.notes.split())) for part in chosen])
+        if not chosen:
+            others = ", ".join(members)
+            console.paragraph(
+                f"{category.none}. `greenlane add MODULE` there adds one of: {others}.", indent=2
+            )
 
 
 def show_set_up(report: Report, console: Console) -> None:

@@ -6,38 +6,38 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from greenlane.answers import (
-    Answers,
-    applicable,
-    check,
-    default_of,
-    is_asked,
-    resolve,
-)
+from greenlane.answers import Answers, applicable, default_of, is_asked, resolve
 from greenlane.console import Console
 from greenlane.describe import in_short
 from greenlane.disk import check_free
-from greenlane.errors import GreenlaneError
 from greenlane.exits import Left
-from greenlane.kit import Kit, Part, Preset, Question, Value
+from greenlane.kit import Kit, Preset, Question, Value
 from greenlane.prompts import Asker, Back, Option, asker_for
 from greenlane.record import with_record
 from greenlane.render import render
 from greenlane.report import show_plan
+from greenlane.wizard_parts import CategoryQuestion, ask_any
+from greenlane.wizard_questions import ask_question, problem_of, words
 
 FIRST_PRESET = "freelancer"
 _OWN_CHOICE = ""  # in place of a preset's name
 _NAME = "project_name"
-_APP, _START, _PARTS = "/app", "/start", "/parts"  # a slash: never the name of a question
+# A slash: never the name of a question.
+_APP, _START, _PARTS, _CATEGORY = "/app", "/start", "/parts", "/category/"
 
 
 @dataclass
 class State:
-    """Everything said so far. Kept when going back, so that nothing is typed twice."""
+    """Everything said so far. Kept when going back, so that nothing is typed twice.
+
+    `modules` were ticked in the list of all parts, `picked` in the categories that are asked about
+    after a preset, where they differ from the preset's.
+    """
 
     app: str
     preset: str
     modules: list[str] = field(default_factory=list)
+    picked: dict[str, list[str]] = field(default_factory=dict)
     given: dict[str, Value] = field(default_factory=dict)
 
 
@@ -81,12 +81,6 @@ class Wizard:
             self._done.pop()
         return self._ask_rest()
 
-    @property
-    def asked(self) -> list[Question]:
-        """The kit's questions that were asked, in order."""
-        questions = {question.name: question for question in self._questions()}
-        return [questions[step] for step in self._done if step in questions]
-
     def _ask_rest(self) -> Answers:
         while (step := self._next()) is not None:
             try:
@@ -112,6 +106,8 @@ class Wizard:
             yield _START
         if self._state.preset == _OWN_CHOICE:
             yield _PARTS
+        for asked in self._categories():
+            yield _CATEGORY + asked.category.name
         for question, values in self._walk():
             if is_asked(question, values):
                 yield question.name
@@ -135,6 +131,10 @@ class Wizard:
             return self._ask_start(back=back)
         if step == _PARTS:
             return self._ask_parts(back=back)
+        if step.startswith(_CATEGORY):
+            name = step.removeprefix(_CATEGORY)
+            asked = next(asked for asked in self._categories() if asked.category.name == name)
+            return self._ask_category(asked, back=back)
         question, values = next((q, values) for q, values in self._walk() if q.name == step)
         return self._ask_question(question, values, back=back)
 
@@ -166,61 +166,48 @@ class Wizard:
 
     def _ask_parts(self, *, back: bool) -> tuple[str, str]:
         message = "Which parts should it have?"
-        picked = self._asker.pick(
-            message,
-            self._part_options(),
-            self._state.modules,
-            explain=self._brought_along,
-            problem=self._conflict,
-            back=back,
+        state = self._state
+        state.modules = ask_any(
+            self._kit, state.app, self._asker, message, state.modules, back=back
         )
-        self._state.modules = picked
         titles = [self._kit.parts[name].title for name in self._chosen_modules()]
         return message, ", ".join(titles)
+
+    def _ask_category(self, question: CategoryQuestion, *, back: bool) -> tuple[str, str]:
+        name = question.category.name
+        picked = question.ask(self._asker, back=back)
+        if picked == self._of_preset(name):
+            self._state.picked.pop(name, None)
+        else:
+            self._state.picked[name] = picked
+        return question.category.ask, question.told(picked)
 
     def _ask_question(
         self, question: Question, values: Mapping[str, Value], *, back: bool
     ) -> tuple[str, str]:
         default = self._default(question, values)
-        present = self._state.given.get(question.name, default)
-        message, _, rest = question.help.partition("? ")
-        message = f"{message}?" if rest else message
-        note = " ".join(filter(None, [rest, question.placeholder and f"({question.placeholder})"]))
-        if question.type == "bool":
-            options = [Option(True, "Yes"), Option(False, "No")]
-            answer = self._asker.select(message, options, present, note=note, back=back)
-            shown = "yes" if answer else "no"
-        elif question.choices:
-            options = [_option(choice.label, choice.value) for choice in question.choices]
-            answer = self._asker.select(message, options, present, note=note, back=back)
-            shown = next(option.label for option in options if option.value == answer)
-        else:
-            text = self._asker.text(
-                message,
-                "" if present is None else str(present),
-                note=note,
-                check=lambda text: self._problem(question, text, values),
-                back=back,
-            )
-            answer = check(question, text, values)
-            shown = text
+        answer, shown = ask_question(
+            self._asker,
+            question,
+            values,
+            self._state.given.get(question.name, default),
+            problem=lambda text: self._problem(question, text, values),
+            back=back,
+        )
         # An accepted default is not kept: it may derive from an answer that is changed later.
         if answer == default:
             self._state.given.pop(question.name, None)
         else:
             self._state.given[question.name] = answer
-        return message, shown
+        return words(question)[0], shown
 
     def _problem(self, question: Question, text: str, values: Mapping[str, Value]) -> str:
-        try:
-            value = check(question, text, values)
-        except GreenlaneError as error:
-            return error.message.removeprefix(f"{question.name}: ")
-        if question.name == _NAME and self._parent is not None:
-            folder = self._parent / str(value)
+        problem = problem_of(question, text, values)
+        if not problem and question.name == _NAME and self._parent is not None:
+            folder = self._parent / text
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                return f"There is a folder {value} here already. Choose another name."
-        return ""
+                return f"There is a folder {text} here already. Choose another name."
+        return problem
 
     # -- what follows from the state --------------------------------------------------------------
 
@@ -230,10 +217,39 @@ class Wizard:
     def _preset(self) -> Preset | None:
         return self._kit.presets.get(self._state.preset)
 
-    def _chosen_modules(self) -> list[str]:
+    def _of_preset(self, category: str) -> list[str]:
+        """The modules of a category that the preset lists."""
         preset = self._preset()
-        names = preset.modules if preset else self._state.modules
-        return sorted(self._kit.with_required([self._state.app, *names]) - {self._state.app})
+        members = self._kit.members(category)
+        return [name for name in preset.modules if name in members] if preset else []
+
+    def _categories(self) -> Iterator[CategoryQuestion]:
+        """The categories to ask about, each with what was chosen before it."""
+        preset = self._preset()
+        if preset is None:
+            return
+        asked = [category for category in self._kit.categories.values() if category.ask]
+        placed = {name for category in asked for name in self._kit.members(category.name)}
+        beside = [self._state.app, *(name for name in preset.modules if name not in placed)]
+        for category in asked:
+            wanted = self._state.picked.get(category.name, self._of_preset(category.name))
+            question = CategoryQuestion(self._kit, category, tuple(beside), tuple(wanted))
+            if question.offered:
+                yield question
+            beside += question.chosen
+
+    def _explicit_modules(self) -> list[str]:
+        preset = self._preset()
+        if preset is None:
+            return self._state.modules
+        asked = list(self._categories())
+        placed = {name for one in asked for name in one.offered}
+        chosen = [name for one in asked for name in one.chosen]
+        return [*(name for name in preset.modules if name not in placed), *chosen]
+
+    def _chosen_modules(self) -> list[str]:
+        app = self._state.app
+        return sorted(self._kit.with_required([app, *self._explicit_modules()]) - {app})
 
     def _questions(self) -> list[Question]:
         return list(applicable(self._kit, self._state.app, self._chosen_modules()))
@@ -260,60 +276,11 @@ class Wizard:
         given = {name: self._state.given[name] for name in self._done if name in self._state.given}
         sets = [f"{name}={_text(value)}" for name, value in given.items()]
         preset = self._preset()
-        if preset:
-            return resolve(self._kit, preset=preset.name, sets=[f"app={self._state.app}", *sets])
         return resolve(
             self._kit,
-            sets=[f"app={self._state.app}", *sets],
-            with_parts=self._chosen_modules(),
+            preset=preset.name if preset else None,
+            sets=[f"app={self._state.app}", f"modules={','.join(self._explicit_modules())}", *sets],
         )
-
-    # -- parts ------------------------------------------------------------------------------------
-
-    def _part_options(self) -> list[Option]:
-        order = list(self._kit.categories)
-        given = self._kit.with_required([self._state.app])
-        title = self._kit.apps[self._state.app].title
-
-        def place(part: Part) -> tuple[int, str]:
-            return (order.index(part.category) if part.category in order else len(order), part.name)
-
-        return [
-            Option(
-                part.name,
-                part.title,
-                in_short(part.description),
-                self._kit.categories.get(part.category, "Other"),
-                f"comes with {title}" if part.name in given else "",
-            )
-            for part in sorted(self._kit.modules.values(), key=place)
-        ]
-
-    def _brought_along(self, picked: list[str]) -> str:
-        given = self._kit.with_required([self._state.app])
-        added = self._kit.with_required([self._state.app, *picked]) - given - set(picked)
-        rows = []
-        for name in sorted(added):
-            needing = [p for p in picked if name in self._kit.with_required([p])]
-            titles = ", ".join(self._kit.parts[need].title for need in needing)
-            rows.append(f"adds {self._kit.parts[name].title}, needed by {titles}")
-        return "; ".join(rows)
-
-    def _conflict(self, picked: list[str]) -> str:
-        chosen = self._kit.with_required([self._state.app, *picked])
-        for name in sorted(chosen):
-            part = self._kit.parts[name]
-            for other in part.conflicts:
-                if other in chosen:
-                    both = f"{part.title} and {self._kit.parts[other].title}"
-                    return f"{both} cannot be together: untick one of them."
-        return ""
-
-
-def _option(label: str, value: Value) -> Option:
-    """A choice's label may explain itself after a dash: "MIT - anyone may use it"."""
-    title, _, hint = label.partition(" - ")
-    return Option(value, title, hint)
 
 
 def _text(value: Value) -> str:

@@ -42,8 +42,8 @@ class Line:
     wrong: str
 
 
-def rows() -> list[Row]:
-    listed = yaml.safe_load((HERE / "defences.yaml").read_text(encoding="utf-8"))
+def rows(folder: Path = HERE) -> list[Row]:
+    listed = yaml.safe_load((folder / "defences.yaml").read_text(encoding="utf-8"))
     return [
         Row(number, said["attack"], said.get("mutants", {}), said.get("reason", ""))
         for number, said in listed.items()

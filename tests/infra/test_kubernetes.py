@@ -17,6 +17,7 @@ from greenlane.combinations import everything
 from greenlane.kit import load_kit
 from greenlane.render import render
 from made import run as run_tool
+from network_policies import lets
 from rendering import write
 from workflow_steps import clean_environment
 
@@ -330,11 +331,97 @@ def test_the_policies_refuse_what_is_planted_and_nothing_else(
         "probes": planted(prod, "Deployment", *CONTAINER, "livenessProbe", value=None),
         "exposed": planted(prod, "Service", "spec", "type", value="NodePort"),
         "network": [item for item in prod if item["metadata"]["name"] != "nothing"],
+        "network-open": changed_policy(prod, "inference-ingress", "from", []),
     }
     found = judged(rendered, environments | cases, tmp_path)
     assert {name: found[name] for name in environments} == {name: set() for name in environments}
     for name in cases:
         assert f"kubernetes.{name}" in found[name]
+
+
+# -- who may speak to whom
+
+# Nobody but these, and the small model to nobody.
+ASKING = {("app", "inference"), ("worker", "inference")}
+
+
+def changed_policy(resources: Resources, name: str, side: str, peers: list[Any]) -> Resources:
+    """A copy in which the first rule of a NetworkPolicy has other peers."""
+    changed = copy.deepcopy(resources)
+    spec = next(
+        item["spec"]
+        for item in changed
+        if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] == name
+    )
+    (rule,) = spec["ingress" if side == "from" else "egress"]
+    rule[side] = peers
+    return changed
+
+
+def reaching(resources: Resources) -> set[tuple[str, str]]:
+    """Which pods may open which others at the port of the small model and of the application."""
+    policies = [item for item in resources if item["kind"] == "NetworkPolicy"]
+    pods = [
+        item["spec"]["template"]["metadata"]["labels"]
+        for item in resources
+        if item["kind"] in ("Deployment", "Job", "Rollout")
+    ]
+    part = "app.kubernetes.io/component"
+    return {
+        (source[part], target[part])
+        for source in pods
+        for target in pods
+        if lets(policies, source, target, 8000)
+    }
+
+
+def test_only_the_application_and_workers_reach_the_small_model(
+    environments: dict[str, Resources],
+) -> None:
+    for environment, resources in environments.items():
+        assert reaching(resources) == ASKING, environment
+    prod = environments["prod"]
+    everybody = [{"podSelector": {}}]
+    assert reaching(changed_policy(prod, "to-inference", "to", everybody)) == ASKING
+    # Each of the two rules holds by itself, and without either there is no way.
+    open_in = changed_policy(prod, "inference-ingress", "from", everybody)
+    assert reaching(open_in) == ASKING
+    for missing in ("nothing", "inference-ingress", "to-inference"):
+        left = [item for item in prod if item["metadata"]["name"] != missing]
+        assert reaching(left) != ASKING, missing
+    both = changed_policy(open_in, "to-inference", "to", everybody)
+    all_out = [
+        item | {"spec": item["spec"] | {"podSelector": {}}}
+        if item["metadata"]["name"] == "to-inference"
+        else item
+        for item in both
+    ]
+    assert ("migrate", "inference") in reaching(all_out)
+
+
+def test_the_application_asks_the_small_model_where_it_is(
+    environments: dict[str, Resources],
+) -> None:
+    for resources in environments.values():
+        url = of_kind(resources, "ConfigMap")["data"]["INFERENCE_URL"]
+        service = next(
+            item for item in resources if item["kind"] == "Service" and url == own_url(item)
+        )
+        named = {
+            item["metadata"]["name"]: item for item in resources if item["kind"] == "Deployment"
+        }
+        pod = named["inference"]["spec"]["template"]
+        assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+        told = pod["spec"]["containers"][0]
+        assert "envFrom" not in told
+        secrets = [
+            it["valueFrom"]["secretKeyRef"]["key"] for it in told["env"] if "valueFrom" in it
+        ]
+        assert secrets == ["INFERENCE_KEY"]
+
+
+def own_url(service: dict[str, Any]) -> str:
+    return f"http://{service['metadata']['name']}"
 
 
 # -- what no schema knows --------------------------------------------------------------------------

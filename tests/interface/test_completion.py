@@ -45,6 +45,8 @@ def test_presets_parts_and_answers(offered: Complete, small_kit: Path) -> None:
     }
     assert set(offered(*new, "--with", "")) == {"audit", "jobs", "reports", "webhooks"}
     assert set(offered(*new, "--with", "jobs", "--with", "")) == {"audit", "reports", "webhooks"}
+    assert set(offered(*new, "--with", "jobs,re")) == {"jobs,reports"}
+    assert set(offered(*new, "--with", "jobs,a", "--with", "")) == {"audit", "reports", "webhooks"}
     assert {"license=", "project_name=", "app="} <= set(offered(*new, "--set", ""))
     assert set(offered(*new, "--set", "license=")) == {
         "license=MIT",

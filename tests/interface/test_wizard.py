@@ -3,8 +3,8 @@
 import io
 import pty
 import termios
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from greenlane.kit import Kit, load_kit
 from greenlane.line_prompts import LineAsker
 from greenlane.prompts import Back, Option, TerminalAsker
 from greenlane.wizard import Wizard, ask
+from interface.scripted import Script
 
 OWN = ""  # "choose the parts myself"
 
@@ -30,73 +31,6 @@ def kit(small_kit: Path) -> Kit:
 @pytest.fixture
 def console() -> Console:
     return Console(stdout=io.StringIO(), stderr=io.StringIO())
-
-
-class Script:
-    """An asker that answers from a list: ACCEPT takes the default, BACK goes back."""
-
-    ACCEPT, BACK, LEAVE = object(), object(), object()
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: list[str] = []
-        self.defaults: dict[str, Any] = {}
-        self.options: dict[str, list[Any]] = {}
-        self.problems: list[str] = []
-
-    def session(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def _next(self, message: str, default: Any, back: bool) -> Any:
-        self.asked.append(message)
-        self.defaults[message] = default
-        answer = self.answers.pop(0)
-        if answer is self.BACK:
-            assert back, f"no way back from: {message}"
-            raise Back
-        if answer is self.LEAVE:
-            raise KeyboardInterrupt
-        return default if answer is self.ACCEPT else answer
-
-    def select(
-        self, message: str, options: Sequence[Option], default: Any, *, note: str, back: bool
-    ) -> Any:
-        self.options[message] = [option.value for option in options]
-        answer = self._next(message, default, back)
-        assert answer in self.options[message]
-        return answer
-
-    def pick(
-        self,
-        message: str,
-        options: Sequence[Option],
-        chosen: Iterable[Any],
-        *,
-        explain: Callable[[list[Any]], str],
-        problem: Callable[[list[Any]], str],
-        back: bool,
-    ) -> list[Any]:
-        self.options[message] = list(options)
-        answer = self._next(message, list(chosen), back)
-        self.problems.append(problem(answer))
-        self.explained = explain(answer)
-        return answer
-
-    def text(
-        self,
-        message: str,
-        default: str,
-        *,
-        note: str,
-        check: Callable[[str], str],
-        back: bool,
-        secret: bool = False,
-    ) -> str:
-        answer = self._next(message, default, back)
-        while problem := check(answer):
-            self.problems.append(problem)
-            answer = self._next(message, default, back)
-        return answer
 
 
 def wizard(kit: Kit, console: Console, script: Script, **options: Any) -> Answers:
@@ -422,3 +356,23 @@ def test_lines_check_texts(console: Console) -> None:
         "What?", "default", note="", check=lambda t: "short" if len(t) < 2 else "", back=False
     )
     assert answer == "yz"
+
+
+@pytest.mark.parametrize("key", [KeyboardInterrupt, EOFError])
+def test_leaving_between_lines_ends_the_line(key: type[BaseException]) -> None:
+    def leave(_: str) -> str:
+        raise key
+
+    out = io.StringIO()
+    asker = LineAsker(Console(stdout=out), leave)
+    with pytest.raises(KeyboardInterrupt):
+        asker.text("What?", "", note="", check=lambda _: "", back=False)
+    assert out.getvalue() == "\nWhat?\n\n"
+
+
+def test_lines_say_what_an_option_adds() -> None:
+    out = io.StringIO()
+    asker = LineAsker(Console(stdout=out), lambda _: "")
+    options = [Option("", "None"), Option("a", "A", "is good", adds="adds B, C")]
+    assert asker.select("Which?", options, "", note="", back=False) == ""
+    assert "   2 A - is good; adds B, C\n" in out.getvalue()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import github_parser
 from greenlane.combinations import everything
 from greenlane.kit import Kit, load_kit
 from greenlane.project import create
@@ -50,3 +51,9 @@ def osv() -> Iterator[str]:
     """The address of a database of vulnerabilities that knows of none here."""
     with serving() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def parser() -> Path:
+    """GitHub's reader of workflows."""
+    return github_parser.made()

@@ -196,9 +196,10 @@ def weaknesses(service: dict[str, Any]) -> list[str]:
         "nobody checks its health"
         if "healthcheck" not in service and "build" not in service
         else "",
+        # What another service builds is tagged `local`: no registry has it.
         "its image is not pinned"
         if "build" not in service
-        and not re.search(r":[^@]+@sha256:[0-9a-f]{64}$", service["image"])
+        and not re.search(r":[^@]+@sha256:[0-9a-f]{64}$|^my-app:local$", service["image"])
         else "",
         "it listens beyond this machine"
         if any(port.get("host_ip") != "127.0.0.1" for port in service.get("ports", ()))
@@ -241,9 +242,10 @@ def test_what_needs_no_network_has_none(project: dict[str, Any]) -> None:
     services = project["services"]
     assert project["networks"]["inside"]["internal"] is True
     outside = {name for name, service in services.items() if "outside" in service["networks"]}
-    assert outside == {"app", "collector", "grafana", "identity", "migrate", "worker"}
+    gateway = {"gateway", "gateway-configuration"}
+    assert outside == gateway | {"app", "collector", "grafana", "identity", "migrate", "worker"}
     published = {name for name, service in services.items() if service.get("ports")}
-    assert published == {"app", "grafana", "identity"}
+    assert published == {"app", "gateway", "grafana", "identity"}
 
 
 def test_without_a_profile_only_the_application_starts(services: dict[str, dict[str, Any]]) -> None:
@@ -256,6 +258,21 @@ def test_the_inference_server_is_told_no_secret_but_its_key(
 ) -> None:
     told = services["inference"]["environment"]
     assert [name for name, value in told.items() if "x" * 64 in value] == ["INFERENCE_KEY"]
+
+
+def roles_apart(realm: dict[str, Any], access: dict[str, Any]) -> set[str]:
+    """Roles that only one of the two knows."""
+    return {role["name"] for role in realm["roles"]["realm"]} ^ access["roles"].keys()
+
+
+def test_the_realm_has_the_roles_of_access_yaml(rendered: Path) -> None:
+    realm = json.loads((rendered / "compose/identity/realm.json").read_text())
+    access = yaml.safe_load((rendered / "access.yaml").read_text())
+    assert roles_apart(realm, access) == set()
+    known = {role["name"] for role in realm["roles"]["realm"]}
+    assert {role for person in realm["users"] for role in person["realmRoles"]} <= known
+    del access["roles"]["operator"]
+    assert roles_apart(realm, access) == {"operator"}
 
 
 def test_setup_writes_every_password_that_compose_asks_for(rendered: Path) -> None:

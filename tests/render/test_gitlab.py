@@ -87,7 +87,13 @@ def test_renovate_waits_a_week(rendered: Path) -> None:
     path = rendered / "renovate.json"
     done = tool("check-jsonschema", "--builtin-schema", "vendor.renovate", str(path))
     assert done.returncode == 0, done.stdout
-    assert yaml.safe_load(path.read_text())["minimumReleaseAge"] == "7 days"
+    settings = yaml.safe_load(path.read_text())
+    assert settings["minimumReleaseAge"] == "7 days"
+    # Its own patterns know the names of Compose files; those of manifests it is told.
+    manifest = "infra/kubernetes/overlays/preview/database.yaml"
+    patterns = [it.strip("/") for it in settings["kubernetes"]["managerFilePatterns"]]
+    assert (rendered / manifest).exists()
+    assert any(re.search(it, manifest) for it in patterns)
 
 
 @pytest.fixture(scope="session")

@@ -236,7 +236,8 @@ def test_dependabot_waits_a_week(rendered: Path) -> None:
     done = tool("check-jsonschema", "--builtin-schema", "vendor.dependabot", str(path))
     assert done.returncode == 0, done.stdout
     updates = yaml.safe_load(path.read_text())["updates"]
-    assert {update["package-ecosystem"] for update in updates} == {"uv", "github-actions"}
+    ecosystems = {update["package-ecosystem"] for update in updates}
+    assert ecosystems == {"uv", "github-actions", "docker", "docker-compose"}
     assert all(update["cooldown"]["default-days"] >= 7 for update in updates)
 
 

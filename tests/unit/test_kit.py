@@ -49,6 +49,9 @@ def test_what_tools_leave_behind_is_not_part_of_the_kit(make_kit: MakeKit) -> No
     assert list(load_kit(root).base.files) == ["README.md", "app/main.py", "tool"]
 
 
+HEAD = 'name: t\nversion: "1"\ndescription: d\n'
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
@@ -68,6 +71,15 @@ def test_what_tools_leave_behind_is_not_part_of_the_kit(make_kit: MakeKit) -> No
             "questions: [project_name, database, database_url, loud, lout]\n",
             'line 5: "questions" lists "lout", which no part declares',
         ),
+        ("kit.yml", f"{HEAD}categories: {{work: {{title: W, ask: A}}}}\n", 'needs "none", a text'),
+        ("kit.yml", f"{HEAD}categories: {{work: {{title: W, none: N}}}}\n", 'needs "ask", a text'),
+        ("kit.yml", f"{HEAD}categories: {{work: {{ask: A, none: N}}}}\n", 'needs "title", a text'),
+        (
+            "kit.yml",
+            f"{HEAD}categories: {{work: {{titel: W}}}}\n",
+            '"categories.work.titel" is not',
+        ),
+        ("kit.yml", f"{HEAD}categories: {{work: [W]}}\n", '"categories.work" is a list'),
         (
             "versions.yml",
             "python: {click: 1.10}\n",

@@ -28,6 +28,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None if settings.is_production else "/docs",
         openapi_url=None if settings.is_production else "/openapi.json",
         redoc_url=None,
+        # It would be to the host that the request names, whoever made that up.
+        redirect_slashes=False,
         # Requests become spans where something exports them; metrics and logs are our own.
         telemetry={"metrics": False, "logs": False, "exclude": _is_routine},
         dependencies=[Depends(limits.spend)],
@@ -58,6 +60,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     async with AsyncExitStack() as stack:
         stack.push_async_callback(services.database.close)
+        stack.push_async_callback(services.limits.close)
         for lifespan in services.lifespans:
             await stack.enter_async_context(lifespan())
         yield

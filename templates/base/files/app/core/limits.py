@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Self, cast
+from typing import Annotated, Any, Protocol, Self
 
 import structlog
 from fastapi import FastAPI, Request
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 EXTENSION = "x-rate-limit"
 _SWEEP_AT = 10_000
+_PATIENCE_S, _PAUSE_S = 0.5, 5.0
 Limit = Annotated[RateLimitItem, BeforeValidator(lambda text: parse(str(text)))]
 
 
@@ -70,6 +71,25 @@ class Counters(Protocol):
 
     def get_expiry(self, key: str) -> Awaitable[float]: ...
 
+    def close(self) -> Awaitable[None]: ...
+
+
+class SharedCounters:
+    """Counters of all processes, in Redis."""
+
+    def __init__(self, url: str) -> None:
+        from limits.aio.storage import RedisStorage
+
+        # A server that is there and says nothing must not hold up every request.
+        patience: Any = {"socket_connect_timeout": _PATIENCE_S, "socket_timeout": _PATIENCE_S}
+        self._storage: Any = RedisStorage(
+            f"async+{url}", implementation="redispy", wrap_exceptions=True, **patience
+        )
+        self.incr, self.get_expiry = self._storage.incr, self._storage.get_expiry
+
+    async def close(self) -> None:
+        await self._storage.bridge.storage.aclose()
+
 
 class ProcessCounters:
     """Counters of this process. Those of `limits` start a task at every request."""
@@ -90,14 +110,13 @@ class ProcessCounters:
     async def get_expiry(self, key: str) -> float:
         return self._windows[key][0] if key in self._windows else time.time()
 
+    async def close(self) -> None: ...
+
 
 def _counters(url: str) -> Counters:
     if url.startswith("mem:"):
         return ProcessCounters()
-    from limits.aio.storage import RedisStorage
-
-    made = RedisStorage(f"async+{url}", implementation="redispy", wrap_exceptions=True)
-    return cast(Counters, made)
+    return SharedCounters(url)
 
 
 class Limits:
@@ -109,6 +128,7 @@ class Limits:
         self._of_route: dict[int, str] = {}
         self._counters = _counters(url)
         self._own = ProcessCounters()
+        self._paused_until = 0.0
         self._refused = metrics.counter(
             "rate_limited_requests_total", "Requests answered with 429", ("limit",)
         )
@@ -150,14 +170,7 @@ class Limits:
     async def count(self, request: Request, name: str, limit: RateLimitItem, who: str) -> None:
         """Raise 429 when `who` has used up the limit. The answer's headers say what is left."""
         key = limit.key_for(name, who)
-        try:
-            used = await self._counters.incr(key, limit.get_expiry())
-            until = await self._counters.get_expiry(key)
-        except StorageError as error:
-            # Better to count for this process alone than to serve nobody.
-            log.warning("rate_limits_not_shared", error=str(error))
-            used = await self._own.incr(key, limit.get_expiry())
-            until = await self._own.get_expiry(key)
+        used, until = await self._counted(key, limit.get_expiry())
         wait = max(1, math.ceil(until - time.time()))
         headers = {
             "RateLimit-Policy": f'"{name}";q={limit.amount};w={limit.get_expiry()}',
@@ -175,6 +188,22 @@ class Limits:
                 f"Try again in {wait} s.",
                 headers={"Retry-After": str(wait)},
             )
+
+    async def close(self) -> None:
+        await self._counters.close()
+
+    async def _counted(self, key: str, expiry: int) -> tuple[int, float]:
+        """Count once more: how often it was in this window, and until when that lasts."""
+        if time.monotonic() >= self._paused_until:
+            try:
+                used = await self._counters.incr(key, expiry)
+                return used, await self._counters.get_expiry(key)
+            except StorageError as error:
+                # Better to count for this process alone than to serve nobody, or to let everybody
+                # wait for a server that is gone.
+                log.warning("rate_limits_not_shared", error=str(error))
+                self._paused_until = time.monotonic() + _PAUSE_S
+        return await self._own.incr(key, expiry), await self._own.get_expiry(key)
 
     async def spend(self, request: Request) -> None:
         """Count a request against its route's limit: by address where it is public, else by tenant.

@@ -2,14 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.staticfiles import StaticFiles
 
 from app.core.problems import AppError
@@ -29,6 +34,22 @@ HEADERS = {
     # Pages show what customers wrote; they stay out of shared and disk caches.
     "Cache-Control": "no-store",
 }
+
+# Whose page is being made: the bar shows what they may open.
+_asked: ContextVar[Request | None] = ContextVar("asked", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page that every other page offers to who has `scope`, in the order of `place`.
+
+    One that lies beneath another, as /people/provider does, is offered there only.
+    """
+
+    address: str
+    title: str
+    scope: str
+    place: int
 
 
 class VersionedFiles(StaticFiles):
@@ -60,10 +81,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        made.filters["moment"] = moment
         shared: dict[str, Any] = {
             "application": TITLE,
             "icon": static(_LOOK, _HERE, "icon.svg"),
             "look": static(_LOOK, _HERE, "look.css"),
+            "links": links,
         }
         made.globals.update(shared)
         self._prepare(made)
@@ -79,10 +102,12 @@ class Pages:
 
     def refusal(self, request: Request, error: AppError) -> Response:
         """Answer a person who was refused: what a feature has for it, else a page that says why."""
+        _asked.set(request)
         answers = (answer(request, error) for answer in request.app.state.services.page_answers)
         response = next((made for made in answers if made is not None), None)
         if response is None:
-            response = self.render("error.html", status=error.status, error=error)
+            back = came_from(request)
+            response = self.render("error.html", status=error.status, error=error, back=back)
             response.headers.update(error.headers)
         response.headers.update(HEADERS)
         return response
@@ -100,6 +125,7 @@ class Pages:
                     # Answered by problems.py: an error that ended here would not undo what the
                     # request's transaction has changed.
                     request.scope["refusal"] = pages.refusal
+                    _asked.set(request)
                     response = await handle(request)
                     response.headers.update(HEADERS)
                     return response
@@ -118,6 +144,45 @@ def static(address: str, folder: Path, name: str) -> str:
     """The address of a file in `static` of a folder that is served under `address`."""
     digest = hashlib.sha256((folder / "static" / name).read_bytes()).hexdigest()
     return f"{address}/{name}?v={digest[:12]}"
+
+
+def links() -> tuple[list[tuple[Link, str]], list[tuple[Link, str]]]:
+    """What the reader of the page may open: for the bar, and the page's own with those beneath it.
+
+    Each comes with its `aria-current`: `page`, `true` for what the page lies beneath, or nothing.
+    """
+    request = _asked.get()
+    principal = getattr(request.state, "principal", None) if request else None
+    if request is None or principal is None:
+        return [], []
+    path = request.url.path
+    top = "/".join(path.split("/")[:2])
+    bar, beneath = [], []
+    for link in sorted(request.app.state.services.links, key=lambda link: link.place):
+        if link.scope not in principal.scopes:
+            continue
+        current = "page" if link.address == path else ""
+        if link.address.count("/") == 1:
+            bar.append((link, current or ("true" if link.address == top else "")))
+        if f"{link.address}/".startswith(f"{top}/"):
+            beneath.append((link, current))
+    return bar, beneath
+
+
+def moment(at: datetime, seconds: bool = False) -> Markup:
+    """A moment as people read it, and exactly for programs."""
+    text = f"{at:%d %b %Y, %H:%M:%S} UTC" if seconds else f"{at:%d %b %Y, %H:%M} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), text)
+
+
+def came_from(request: Request) -> str:
+    """The page whose form was sent; the start page, where that is not known."""
+    try:
+        path = urlsplit(request.headers.get("referer", "")).path
+    except ValueError:
+        path = "/"
+    is_form = request.method != "GET" and path.startswith("/") and not path.startswith("//")
+    return path if is_form else "/"
 
 
 def same_origin(request: Request) -> None:

@@ -113,6 +113,14 @@ def _age_s(principal: Principal) -> float:
 
 async def _authenticate(request: Request) -> Principal:
     services = request.app.state.services
+    if len(request.headers.getlist("authorization")) > 1:
+        # What stands before this application may have looked at the other one.
+        raise AppError(
+            400,
+            "Two callers",
+            "Send one Authorization header.",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_request"'},
+        )
     for authenticator in services.authenticators:
         if (principal := await authenticator(request)) is not None:
             return principal
@@ -135,10 +143,12 @@ def by_access_token(
     everyone may enter: production refuses that.
     """
     every = frozenset(access.scopes)
+    is_wrong = (authorization or "").lower().startswith("bearer ")
+    challenge = 'Bearer error="invalid_token"' if is_wrong else "Bearer"
     if settings.access_token is None:
         if is_only_guard and not settings.is_production:
             return Principal(settings.default_tenant, "local", scopes=every)
-        raise not_signed_in("Sign in, or send a bearer token.")
+        raise not_signed_in("Sign in, or send a bearer token that is valid.", challenge)
     subject, secret = _credentials(authorization or "")
     if not secrets.compare_digest(
         secret.encode(), settings.access_token.get_secret_value().encode()
@@ -149,7 +159,7 @@ def by_access_token(
                 "asks.",
                 challenge='Basic realm="app", charset="UTF-8"',
             )
-        raise not_signed_in("Sign in, or send a bearer token that is valid.")
+        raise not_signed_in("Sign in, or send a bearer token that is valid.", challenge)
     return Principal(settings.default_tenant, subject, scopes=every)
 
 

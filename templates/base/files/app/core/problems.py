@@ -73,11 +73,12 @@ async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, phrase, str(error.detail), headers=error.headers)
 
 
-async def _on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     # The offending input is left out: it may hold personal data, and the caller knows it.
     errors = [{"at": list(item["loc"]), "message": item["msg"]} for item in error.errors()]
-    return problem(422, "Invalid request", "Some fields are missing or wrong.", errors=errors)
+    detail = "Some fields are missing or wrong."
+    return await _on_app_error(request, AppError(422, "Invalid request", detail, errors=errors))
 
 
 async def _on_unexpected_error(_request: Request, error: Exception) -> JSONResponse:

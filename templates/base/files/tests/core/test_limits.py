@@ -110,6 +110,7 @@ async def test_without_the_shared_counters_each_process_counts(settings: Setting
             raise StorageError(OSError("connection refused"))
 
         get_expiry = ProcessCounters.get_expiry
+        close = ProcessCounters.close
 
     made = Limits(limits.load(settings.limits_file), "mem://", Metrics())
     made._counters = Gone()
@@ -166,4 +167,4 @@ def test_redis_is_spoken_by_the_client_that_is_there() -> None:
     counters: Counters = Limits(
         limits.load(Path("limits.yaml")), "redis://127.0.0.1:1/0", Metrics()
     )._counters
-    assert type(counters).__name__ == "RedisStorage"
+    assert type(counters).__name__ == "SharedCounters"

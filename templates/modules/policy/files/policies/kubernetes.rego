@@ -138,6 +138,16 @@ selects(selector, labels) if {
 	}
 }
 
+# A rule without peers is for everybody, one without ports for all of them.
+deny contains terms.finding("kubernetes.network-open", place(item), concat(" ", ["has a rule for", way, "that names no", missing]), "Say who may, by podSelector, namespaceSelector or ipBlock, and on which ports.") if {
+	some item in input.items
+	item.kind == "NetworkPolicy"
+	some way, peers in {"egress": "to", "ingress": "from"}
+	some rule in object.get(item.spec, way, [])
+	some missing in [peers, "ports"]
+	count(object.get(rule, missing, [])) == 0
+}
+
 deny contains terms.finding("kubernetes.exposed", place(item), "opens a port on every node", "Use type ClusterIP, and route to it through the Gateway.") if {
 	some item in input.items
 	item.kind == "Service"

@@ -30,6 +30,12 @@ closed(namespace, selector) := {
 	"spec": {"podSelector": selector, "policyTypes": ["Ingress", "Egress"]},
 }
 
+allowing(rules) := {
+	"kind": "NetworkPolicy",
+	"metadata": {"name": "app"},
+	"spec": object.union({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}, rules),
+}
+
 case(items, rules) := {"input": {"kind": "List", "items": items}, "rules": rules}
 
 cases := {
@@ -66,6 +72,18 @@ cases := {
 	"an expression is not understood, so it does not cover": case(
 		[pod({}), closed("default", {"matchExpressions": [{"key": "app", "operator": "Exists"}]})],
 		["kubernetes.network"],
+	),
+	"a policy that names whom it lets in passes": case(
+		[allowing({"ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8000}]}]})],
+		[],
+	),
+	"a policy that lets everybody in is open": case(
+		[allowing({"ingress": [{"ports": [{"port": 8000}]}]})],
+		["kubernetes.network-open"],
+	),
+	"a policy that lets out to every port is open": case(
+		[allowing({"egress": [{"to": [{"podSelector": {}}], "ports": []}]})],
+		["kubernetes.network-open"],
 	),
 	"what serves needs probes": case(
 		[

@@ -17,5 +17,7 @@ if TYPE_CHECKING:
 
 def setup(app: "FastAPI", services: "Services") -> None:
     from app.audit.pages import router
+    from app.core.pages import Link
 
     app.include_router(router)
+    services.links.append(Link("/audit", "Audit", "audit:read", 60))

@@ -95,16 +95,25 @@ def _without_secrets(value: Any) -> Any:
 
 
 def entries(
-    *, tenant: str | None = None, action: str = "", target: str = "", before_seq: int | None = None
+    *,
+    tenant: str | None = None,
+    action: str = "",
+    target: str = "",
+    actor: str = "",
+    before_seq: int | None = None,
 ) -> Select[AuditEntry]:
     """The entries, newest first, of one tenant unless `tenant` is None.
 
-    `action` and `target` may end in `*` for all that begin so.
+    `action`, `target` and `actor` may end in `*` for all that begin so.
     """
     query = select(AuditEntry).order_by(AuditEntry.seq.desc())
     if tenant is not None:
         query = query.where(AuditEntry.tenant_id == tenant)
-    for column, wanted in ((AuditEntry.action, action), (AuditEntry.target, target)):
+    for column, wanted in (
+        (AuditEntry.action, action),
+        (AuditEntry.target, target),
+        (AuditEntry.actor, actor),
+    ):
         if wanted.endswith("*"):
             query = query.where(column.startswith(wanted[:-1], autoescape=True))
         elif wanted:

@@ -13,13 +13,14 @@ def setup(app: "FastAPI", services: "Services") -> None:
     import httpx2
 
     from app.auth import pages
-    from app.auth.accounts import members_by_claims
+    from app.auth.accounts import members_by_claims, names_of_people
     from app.auth.authenticators import by_bearer, by_cookie
     from app.auth.issuer import routes as issuer
     from app.auth.login import Auth
     from app.auth.provider import Provider
     from app.auth.settings import DEVELOPMENT, NONE, AuthSettings
     from app.core.egress import Egress
+    from app.core.pages import Link
     from app.core.problems import ConfigurationError
 
     settings = AuthSettings()
@@ -29,6 +30,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     members = members_by_claims(services.settings, settings)
     auth = Auth(services, settings, {}, members)
     app.state.auth = auth
+    services.names.append(names_of_people)
     if settings.provider == NONE:
         return  # ACCESS_TOKEN is the door, as it is without this feature
     if settings.provider == DEVELOPMENT:
@@ -46,3 +48,4 @@ def setup(app: "FastAPI", services: "Services") -> None:
     services.page_answers.append(pages.sign_in_instead)
     app.include_router(pages.router)
     app.include_router(pages.programs)
+    services.links.append(Link("/account", "Account", "account:self", 90))

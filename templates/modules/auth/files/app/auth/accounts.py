@@ -2,7 +2,8 @@
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +15,13 @@ from app.auth.models import Account
 from app.auth.settings import AuthSettings
 from app.core.access import Access
 from app.core.db import utcnow
-from app.core.principal import Principal
+from app.core.principal import DEFAULT_TIER
 from app.core.problems import AppError
 from app.settings import Settings
 
 PASSWORD_ACR = "urn:app:pwd"  # noqa: S105  a name, not a password
+_TIER_LENGTH = 32
+PERSON = "person:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Membership:
 
     tenant: str
     roles: frozenset[str]
-    tier: str = Principal("", "").tier
+    tier: str = DEFAULT_TIER
 
 
 Members = Callable[[AsyncSession, Account | None, Mapping[str, Any]], Awaitable[Membership | None]]
@@ -59,7 +62,12 @@ def membership_of(
     roles = claims.get(auth.roles_claim, [])
     # Zitadel names them as the keys of an object.
     names = roles if isinstance(roles, (list, dict)) else str(roles).split()
-    return Membership(tenant, frozenset(name for name in names if isinstance(name, str)))
+    tier = claims.get(auth.tier_claim) if auth.tier_claim else None
+    return Membership(
+        tenant,
+        frozenset(name for name in names if isinstance(name, str)),
+        tier if isinstance(tier, str) and len(tier) <= _TIER_LENGTH else DEFAULT_TIER,
+    )
 
 
 def acr_of(claims: Mapping[str, Any], settings: Settings, auth: AuthSettings) -> str:
@@ -73,10 +81,14 @@ def acr_of(claims: Mapping[str, Any], settings: Settings, auth: AuthSettings) ->
     return PASSWORD_ACR
 
 
-def auth_time_of(claims: Mapping[str, Any]) -> datetime:
-    """When somebody signed in; long ago when the provider does not say."""
+def auth_time_of(claims: Mapping[str, Any], leeway_s: int) -> datetime:
+    """When somebody signed in; long ago when the provider does not say, or says in the future: such
+    a login would stay fresh for as long as that is away.
+    """
     moment = claims.get("auth_time")
-    if isinstance(moment, bool) or not isinstance(moment, (int, float)) or not 0 < moment < 1e11:
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+        return datetime.fromtimestamp(0, UTC)
+    if not 0 < moment <= time.time() + leeway_s:
         return datetime.fromtimestamp(0, UTC)
     return datetime.fromtimestamp(moment, UTC)
 
@@ -84,6 +96,13 @@ def auth_time_of(claims: Mapping[str, Any]) -> datetime:
 async def known_account(session: AsyncSession, issuer: str, subject: str) -> Account | None:
     query = select(Account).where(Account.issuer == issuer, Account.subject == subject)
     return await session.scalar(query)
+
+
+async def names_of_people(session: AsyncSession, things: Collection[str]) -> dict[str, str]:
+    """How people are called that are given as `person:ID`."""
+    ids = [thing.removeprefix(PERSON) for thing in things if thing.startswith(PERSON)]
+    rows = await session.execute(select(Account.id, Account.name).where(Account.id.in_(ids)))
+    return {PERSON + account_id: name for account_id, name in rows}
 
 
 async def account_of(session: AsyncSession, claims: Mapping[str, Any]) -> Account:
@@ -116,7 +135,12 @@ def scopes_granted(claims: Mapping[str, Any], access: Access) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str) and name in access.scopes)
 
 
-def no_member() -> AppError:
-    return AppError(
-        403, "You have no access here", "You are signed in, but have no role. Ask who manages them."
-    )
+class NoMember(AppError):  # noqa: N818  says what happened
+    """Who signed in is nobody here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            403,
+            "You have no access here",
+            "You are signed in, but have no role. Ask who manages them.",
+        )

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import structlog
 from fastapi import Request
 
-from app.auth.dpop import require_proof
+from app.auth.cookies import cookies_of
+from app.auth.dpop import ALGORITHMS, require_proof
 from app.auth.login import Auth
 from app.auth.sessions import COOKIE
 from app.auth.tokens import TokenRefused
@@ -20,7 +21,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def by_cookie(auth: Auth) -> Authenticator:
     async def authenticate(request: Request) -> Principal | None:
-        cookie = request.cookies.get(COOKIE)
+        cookie = cookies_of(request).get(COOKIE)
         if not cookie or "authorization" in request.headers:
             return None
         if request.method not in _SAFE:
@@ -57,9 +58,10 @@ def by_bearer(auth: Auth) -> Authenticator:
             await require_proof(request, auth, scheme.lower(), token.strip(), claims)
         except TokenRefused as refusal:
             log.warning("token_refused", reason=str(refusal))
-            raise not_signed_in(
-                "The access token is not valid.", challenge='Bearer error="invalid_token"'
-            ) from None
+            challenge = 'Bearer error="invalid_token"'
+            if scheme.lower() == "dpop":
+                challenge = f'DPoP error="invalid_token", algs="{ALGORITHMS}"'
+            raise not_signed_in("The access token is not valid.", challenge=challenge) from None
         return principal
 
     return authenticate

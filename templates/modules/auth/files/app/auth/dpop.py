@@ -15,6 +15,8 @@ from app.auth.login import Auth, use_once
 from app.auth.tokens import TokenRefused, is_usable, proof_header, require_typ, signed_claims
 
 _FRESH_S = 60
+# What is named to who sends a wrong proof.
+ALGORITHMS = "ES256 ES384 EdDSA RS256 PS256"
 
 
 async def require_proof(

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import delete
+from starlette.datastructures import QueryParams
 
 from app.auth.models import Flow
 from app.auth.provider import Provider, Tokens
@@ -78,12 +79,19 @@ async def finish(
     return flow, tokens, await provider.identity(tokens, flow.nonce)
 
 
+def said_once(answer: QueryParams) -> dict[str, str]:
+    """Return what an answer says. Refuses one that says something twice (RFC 6749, 3.1)."""
+    if len(answer) != len(answer.multi_items()):
+        raise refused("The answer says something twice.")
+    return dict(answer)
+
+
 async def _taken(database: Database, state: str) -> Flow:
-    # Whatever comes of it: an answer counts once.
+    # Whatever comes of it: an answer counts once, also when two come at the same moment.
     async with database.session() as session:
-        flow = await session.get(Flow, fingerprint(state))
-        if flow is not None:
-            await session.delete(flow)
+        flow = await session.scalar(
+            delete(Flow).where(Flow.state_hash == fingerprint(state)).returning(Flow)
+        )
     if flow is None or flow.expires_at <= utcnow():
         raise refused("This login was not begun here, is too old, or was finished already.")
     return flow

@@ -9,6 +9,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.audit.log import record
 from app.auth import flow, sessions
+from app.auth.accounts import NoMember
+from app.auth.browsers import name_of
+from app.auth.cookies import clear_cookie, cookies_of, set_cookie
 from app.auth.flow import BROWSER_COOKIE, local_target
 from app.auth.keys import FetchFailed
 from app.auth.login import Auth, log
@@ -16,11 +19,13 @@ from app.auth.models import AppSession
 from app.auth.sealing import draw
 from app.auth.tokens import LENGTH_LIMIT, TokenRefused
 from app.core.db import ReaderDep, SessionDep
-from app.core.pages import Pages, same_origin
+from app.core.pages import Pages, came_from, same_origin
 from app.core.principal import Principal, PrincipalDep, principal_of
 from app.core.problems import AppError, problem
 
-PAGES = Pages(Path(__file__).parent)
+PAGES = Pages(
+    Path(__file__).parent, lambda environment: environment.filters.update(browser=name_of)
+)
 LOGIN_LIMIT = {"x-rate-limit": "login"}
 router = APIRouter(
     route_class=PAGES.route,
@@ -40,11 +45,13 @@ Me = Annotated[Principal, Security(principal_of, scopes=["account:self"])]
 
 def sign_in_instead(request: Request, error: AppError) -> Response | None:
     """Answer who is not signed in, or not well enough, with the way to do so."""
+    if isinstance(error, NoMember):
+        return PAGES.render("no_access.html", status=error.status, error=error)
     if error.status != 401:
         return None
     is_step_up = "acr_values" in error.extra
     # A form is not sent again by itself: its page is, and the person decides anew.
-    target = _address(request) if request.method == "GET" else _referer(request)
+    target = _address(request) if request.method == "GET" else came_from(request)
     asked = {"next": local_target(target), **({"step_up": "1"} if is_step_up else {})}
     if error.extra.get("max_age") is not None:
         asked["max_age"] = str(error.extra["max_age"])
@@ -60,11 +67,6 @@ def _address(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def _referer(request: Request) -> str:
-    parts = urlsplit(request.headers.get("referer", ""))
-    return parts.path or "/"
-
-
 @router.get("/login", openapi_extra=LOGIN_LIMIT)
 async def login(
     request: Request,
@@ -72,7 +74,7 @@ async def login(
     target: Annotated[str, Query(alias="next")] = "/",
     provider: str = "",
     step_up: bool = False,
-    max_age: Annotated[int | None, Query(ge=0)] = None,
+    max_age: Annotated[int | None, Query(ge=0, le=86_400)] = None,
 ) -> Response:
     """Send the browser to the provider; ask which one, where there are several."""
     own = auth.settings.public_url
@@ -82,7 +84,7 @@ async def login(
     if not provider and len(auth.providers) > 1:
         return PAGES.render("login.html", providers=auth.providers, target=local_target(target))
     chosen = auth.provider(provider or next(iter(auth.providers)))
-    browser = request.cookies.get(BROWSER_COOKIE) or draw()
+    browser = cookies_of(request).get(BROWSER_COOKIE) or draw()
     acr = auth.services.settings.mfa_acr if step_up else None
     try:
         url = await flow.begin(
@@ -101,7 +103,8 @@ async def callback(name: str, request: Request, auth: AuthDep) -> Response:
     provider = auth.provider(name)
     agent = request.headers.get("user-agent", "")
     try:
-        cookie, target = await auth.finish(provider, request.query_params, request.cookies, agent)
+        answer = flow.said_once(request.query_params)
+        cookie, target = await auth.finish(provider, answer, cookies_of(request), agent)
     except FetchFailed as error:
         raise unreachable(error) from error
     response = RedirectResponse(target, 303)
@@ -149,9 +152,12 @@ async def signed_out() -> HTMLResponse:
 async def account(request: Request, principal: Me, session: ReaderDep) -> HTMLResponse:
     """Who I am here, and where I am signed in."""
     row = session_of(request)
+    place = f"tenant:{principal.tenant}"
+    names = await request.app.state.services.names_of(session, [place])
     return PAGES.render(
         "account.html",
         principal=principal,
+        tenant=names.get(place, principal.tenant),
         account=row.account,
         sessions=await sessions.of_account(session, row.account_id),
         present=row.id,
@@ -193,13 +199,3 @@ def session_of(request: Request) -> AppSession:
 def unreachable(error: FetchFailed) -> AppError:
     log.error("provider_unreachable", reason=str(error))
     return AppError(503, "Nobody can sign in now", "The provider does not answer. Try again soon.")
-
-
-def set_cookie(response: Response, name: str, value: str, lasts_s: int) -> None:
-    response.set_cookie(
-        name, value, max_age=lasts_s, path="/", secure=True, httponly=True, samesite="lax"
-    )
-
-
-def clear_cookie(response: Response, name: str) -> None:
-    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")

@@ -127,6 +127,11 @@ async def end_of_account(session: AsyncSession, account_id: str) -> None:
     await session.execute(delete(AppSession).where(AppSession.account_id == account_id))
 
 
+async def end_of_tenant(session: AsyncSession, tenant_id: str) -> None:
+    """End every session in a tenant: call it when everybody's way in changes."""
+    await session.execute(delete(AppSession).where(AppSession.tenant_id == tenant_id))
+
+
 async def end_at_provider(
     session: AsyncSession, provider: str, issuer: str, sid: str | None, subject: str | None
 ) -> None:

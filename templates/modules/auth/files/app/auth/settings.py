@@ -43,6 +43,7 @@ class AuthSettings(BaseSettings):
     access_token_typ: str = "at+jwt"  # noqa: S105  a header's value
     logout_token_typ: str = "logout+jwt"  # noqa: S105
     tenant_claim: str = Field(default="", description="Unset: everybody is of the default tenant")
+    tier_claim: str = Field(default="", description="The contract; a tenant's own goes before it")
     roles_claim: str = "roles"
     logout_parameter: str = Field(
         default="post_logout_redirect_uri", description="Cognito calls it logout_uri"

@@ -44,7 +44,7 @@ class Api:
         sent = {"Authorization": f"{scheme} {token}", **headers}
         answer = await self._http.get("/metrics", headers=sent)
         if answer.status_code == 401:
-            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.headers["www-authenticate"].startswith(scheme)
             assert "Traceback" not in answer.text
         return answer.status_code
 

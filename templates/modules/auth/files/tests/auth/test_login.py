@@ -29,7 +29,7 @@ async def test_whoever_opens_a_page_is_sent_to_sign_in_and_back(browser: Browser
 async def test_the_account_says_who_one_is(browser: Browser, auth: Auth) -> None:
     page = await browser.sign_in("vic")
     assert "Vic Viewer" in page.text
-    assert "(this one)" in page.text
+    assert "this one" in page.text
     assert await rows(auth, AppSession) == 1
     assert await rows(auth, AuditEntry) == 1
 
@@ -59,6 +59,18 @@ def test_roles_are_a_list_a_text_or_the_keys_of_an_object(settings: Settings, sa
     found = membership_of({"roles": said}, settings, AuthSettings(_env_file=None))
     assert found is not None
     assert found.roles == {"viewer", "admin"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "said", "tier"),
+    [("tier", "gold", "gold"), ("tier", ["gold"], "standard"), ("", "gold", "standard")],
+)
+def test_the_contract_is_said_by_a_claim_if_that_is_set(
+    settings: Settings, claim: str, said: object, tier: str
+) -> None:
+    found = membership_of({"tier": said}, settings, AuthSettings(_env_file=None, tier_claim=claim))
+    assert found is not None
+    assert found.tier == tier
 
 
 async def test_the_provider_calls_the_address_after_the_logout_otherwise(

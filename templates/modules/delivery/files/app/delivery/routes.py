@@ -1,5 +1,8 @@
-"""Where Alertmanager says that a candidate breaks an objective: it is taken back at once."""
+"""Where Alertmanager says that a candidate breaks an objective, and whoever moves the traffic
+that a version was taken back: the candidate goes back at once, too.
+"""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Security
@@ -32,16 +35,24 @@ class Taken(BaseModel):
 
 @router.post("/alerts")
 async def receive_alerts(alerts: Alerts, request: Request, principal: Operator) -> Taken:
-    """Take the open rollout back when an alert that asks for it names its candidate."""
+    """Take the open rollout back when an alert asks for it: by the candidate's name, or because the
+    version of the application that it began on was itself taken back.
+    """
     rollouts: Rollouts = request.app.state.rollouts
     row = await rollouts.newest()
     if row is None or not row.is_open:
         return Taken(taken_back=None)
     for alert in alerts.alerts:
-        labels = alert.labels
-        asks = alert.status == "firing" and labels.get("rollout") == "abort"
-        if asks and labels.get("release") == row.candidate:
-            reason = f"alert {labels.get('alertname', '')}"
+        if alert.status == "firing" and (reason := _reason(alert.labels, row.candidate)):
             await rollouts.take_back(row, principal, reason)
             return Taken(taken_back=row.candidate)
     return Taken(taken_back=None)
+
+
+def _reason(labels: Mapping[str, str], candidate: str) -> str | None:
+    match labels.get("rollout"):
+        case "abort" if labels.get("release") == candidate:
+            return f"alert {labels.get('alertname', '')}"
+        case "version-taken-back":
+            return f"the version {labels.get('version', '')} was taken back"
+    return None

@@ -34,8 +34,28 @@ async def test_an_alert_takes_the_candidate_back(
     assert again.json() == {"taken_back": None}
 
 
+async def test_a_rollout_ends_with_the_version_that_it_began_on(
+    rollouts: Rollouts, client: httpx2.AsyncClient, two_releases: FlagFile
+) -> None:
+    await started(rollouts)
+    labels = {"rollout": "version-taken-back", "version": "app@sha256:abc"}
+    told = {"alerts": [{"status": "firing", "labels": labels}]}
+    done = await client.post("/rollouts/alerts", json=told)
+    assert done.json() == {"taken_back": "current"}
+    assert pinned_to(two_releases) == "previous"
+    row = await rollouts.newest()
+    assert row is not None
+    assert row.reason == "the version app@sha256:abc was taken back"
+
+
 @pytest.mark.parametrize(
-    "changes", [{"status": "resolved"}, {"release": "older"}, {"rollout": "no"}]
+    "changes",
+    [
+        {"status": "resolved"},
+        {"status": "resolved", "rollout": "version-taken-back"},
+        {"release": "older"},
+        {"rollout": "no"},
+    ],
 )
 async def test_other_alerts_change_nothing(
     rollouts: Rollouts,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def setup(app: "FastAPI", services: "Services") -> None:
     # Imported here: a command that switches something off should not load what serves.
+    from app.core.pages import Link
     from app.flags.exposures import Exposures
     from app.flags.flags import Flags
     from app.flags.pages import router
@@ -29,4 +30,5 @@ def setup(app: "FastAPI", services: "Services") -> None:
     app.state.flags = flags
     services.gateway.choose = Releases(services.gateway, flags).choose
     app.include_router(router)
+    services.links.append(Link("/flags", "Flags", "flags:read", 30))
     services.lifespans.extend([exposures.running, flags.running])

@@ -15,6 +15,7 @@ from app.flags.catalogue import FLAGS, RELEASE
 from app.flags.changes import change, changes, flag_of
 from app.flags.releases import require_usable
 from app.flags.settings import FlagsSettings
+from app.services import Services
 
 PAGES = Pages(Path(__file__).parent)
 router = APIRouter(
@@ -25,16 +26,19 @@ Writer = Annotated[Principal, Security(principal_of, scopes=["flags:write"])]
 
 
 @router.get("/flags")
-async def flags_page(session: ReaderDep, principal: Reader) -> HTMLResponse:
+async def flags_page(request: Request, session: ReaderDep, principal: Reader) -> HTMLResponse:
     """Every flag with its buttons, and the last changes."""
     try:
         definitions = document.read(FlagsSettings().file)["flags"]
     except ConfigurationError as error:
         raise AppError(503, "The flags cannot be read", str(error)) from error
+    last = await changes(session, None, 20)
+    services: Services = request.app.state.services
     return PAGES.render(
         "flags.html",
         flags=[(FLAGS[name], definition) for name, definition in sorted(definitions.items())],
-        changes=await changes(session, None, 20),
+        changes=last,
+        names=await services.names_of(session, {f"person:{entry.actor}" for entry in last}),
         flag_of=flag_of,
         summary=document.summary,
     )

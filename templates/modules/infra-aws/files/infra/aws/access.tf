@@ -23,7 +23,34 @@ resource "aws_vpc_security_group_egress_rule" "balancer_to_tasks" {
   referenced_security_group_id = aws_security_group.tasks.id
 }
 
+resource "aws_security_group" "inference" {
+  name        = "${local.name}-inference"
+  description = "The small model"
+  vpc_id      = module.network.vpc_id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "to_inference" {
+  security_group_id            = aws_security_group.inference.id
+  description                  = "From the application's tasks only"
+  ip_protocol                  = "tcp"
+  from_port                    = local.port
+  to_port                      = local.port
+  referenced_security_group_id = aws_security_group.tasks.id
+}
+
+resource "aws_vpc_security_group_egress_rule" "tasks_to_inference" {
+  security_group_id            = aws_security_group.tasks.id
+  description                  = "To the small model"
+  ip_protocol                  = "tcp"
+  from_port                    = local.port
+  to_port                      = local.port
+  referenced_security_group_id = aws_security_group.inference.id
+}
+
 locals {
+  # Whoever runs as a task: its image, secrets and logs come from AWS.
+  groups = { tasks = aws_security_group.tasks.id, inference = aws_security_group.inference.id }
+
   stores = {
     database = { group = module.data.database_group_id, port = 5432 }
     cache    = { group = module.data.cache_group_id, port = 6379 }
@@ -51,7 +78,8 @@ resource "aws_vpc_security_group_egress_rule" "to_store" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "to_aws" {
-  security_group_id = aws_security_group.tasks.id
+  for_each          = local.groups
+  security_group_id = each.value
   description       = "To AWS, inside the network"
   ip_protocol       = "tcp"
   from_port         = 443
@@ -60,7 +88,8 @@ resource "aws_vpc_security_group_egress_rule" "to_aws" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "to_s3" {
-  security_group_id = aws_security_group.tasks.id
+  for_each          = local.groups
+  security_group_id = each.value
   description       = "To layers of images in S3"
   ip_protocol       = "tcp"
   from_port         = 443

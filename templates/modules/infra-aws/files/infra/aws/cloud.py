@@ -97,11 +97,9 @@ class Cloud:
             names = list(deployed.services)
             found = ecs.describe_services(cluster=deployed.cluster, services=names)["services"]
             for service in found:
-                if service["taskDefinition"] != deployed.services[service["serviceName"]]:
-                    raise RolloutError(
-                        f"{service['serviceName']} did not become healthy and went back; "
-                        f"its output is in {deployed.log_group}"
-                    )
+                name = service["serviceName"]
+                if reason := _failure(service, deployed.services[name]):
+                    raise RolloutError(f"{name} {reason}; its output is in {deployed.log_group}")
             return all(
                 service["runningCount"] >= service["desiredCount"]
                 and len(service["deployments"]) == 1
@@ -127,6 +125,28 @@ class Cloud:
                 return
             time.sleep(min(self._look_s, max(0, end - time.monotonic())))
 
+    def tell(self, deployed: Deployed, image: str) -> None:
+        """The application that `image` was taken back: its own rollout of models ends with it.
+
+        A rollback does not fail by this: who cannot be told is named.
+        """
+        import httpx2
+
+        labels = {"rollout": "version-taken-back", "version": image}
+        alert = {"alerts": [{"status": "firing", "labels": labels}]}
+        try:
+            secrets = self._session.client("secretsmanager")
+            token = secrets.get_secret_value(SecretId=deployed.token)["SecretString"]
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"{deployed.url}/rollouts/alerts"
+            httpx2.post(url, json=alert, headers=headers, timeout=10).raise_for_status()
+        except (BotoCoreError, ClientError, httpx2.HTTPError) as error:
+            click.echo(
+                f"{deployed.url} could not be told ({type(error).__name__}). If it rolls out "
+                "models: app rollout abort",
+                err=True,
+            )
+
     def _wait(self, look: Callable[[], T | None], problem: str) -> T:
         end = time.monotonic() + _PATIENCE_S
         while time.monotonic() < end:
@@ -134,6 +154,16 @@ class Cloud:
                 return found
             time.sleep(self._look_s)
         raise RolloutError(f"{problem} within {_PATIENCE_S // 60} minutes")
+
+
+def _failure(service: dict[str, Any], wanted: str) -> str | None:
+    """Why a service does not run the task definition `wanted`, if it gave up."""
+    if service["taskDefinition"] != wanted:
+        return "did not become healthy and went back"
+    newest = next(iter(service["deployments"]), {})
+    if newest.get("rolloutState") == "FAILED":
+        return f"did not become healthy: {newest.get('rolloutStateReason', 'no reason given')}"
+    return None
 
 
 def _digest(ecr: Any, repository: str, tag: str) -> str | None:

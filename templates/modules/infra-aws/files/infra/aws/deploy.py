@@ -1,19 +1,32 @@
 """A stack on AWS: shown, made, removed, and given a new version that goes back when it is bad.
 
-    python -m infra.aws.deploy ENV plan|apply|destroy|deploy
+    python -m infra.aws.deploy ENV plan|apply|destroy|deploy|rollback
 
 Runs `terraform`, or `tofu`, and `docker`; who you are on AWS comes from the environment, as for the
 aws command.
 """
 
+from typing import Any
+
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws.cloud import Cloud
-from infra.aws.rollout import roll_out, start
+from infra.aws.rollout import roll_back, roll_out, start
 from infra.aws.stack import Images, Stack
 
 
-@click.group()
+class InWords(click.Group):
+    """What AWS refuses is a user's business: a sentence, no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BotoCoreError, ClientError) as error:
+            raise click.ClickException(f"AWS refused: {error}") from None
+
+
+@click.group(cls=InWords)
 @click.argument("environment")
 @click.pass_context
 def cli(context: click.Context, environment: str) -> None:
@@ -67,6 +80,16 @@ def deploy(stack: Stack, image: str | None, at_once: bool) -> None:
         start(stack, cloud, image)
     else:
         roll_out(stack, cloud, image, stack.steps(at_once=at_once))
+
+
+@cli.command()
+@click.pass_obj
+def rollback(stack: Stack) -> None:
+    """End the rollout that is under way; otherwise everybody gets the version before, at once."""
+    cloud = Cloud(stack.region)
+    stack.init(cloud.account())
+    _present(stack)
+    roll_back(stack, cloud)
 
 
 def _present(stack: Stack) -> Images:

@@ -28,12 +28,14 @@ class Step:
 class Images:
     """Which image answers everyone, which is tried, and the percentage of requests that it gets.
 
-    A `weight` of None: no candidate runs. 0: it runs and gets nothing.
+    A `weight` of None: no candidate runs. 0: it runs and gets nothing. `previous` answered everyone
+    before `stable` did.
     """
 
     stable: str
     candidate: str
     weight: int | None = None
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class Deployed:
     subnets: list[str]
     group: str
     log_group: str
+    url: str
+    token: str
+    """The secret that holds the access token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +104,10 @@ class Stack:
     def plan(self, images: Images) -> None:
         self._run("plan", *self._options(images))
 
-    def apply(self, images: Images, *, paused: bool = False) -> None:
-        pause = f"-var=paused={str(paused).lower()}"
-        self._run("apply", "-auto-approve", *self._options(images), pause)
+    def apply(self, images: Images, *, paused: bool = False, refresh: bool = True) -> None:
+        """Without `refresh`, what is there is not read first: much quicker just after an apply."""
+        options = (f"-var=paused={str(paused).lower()}", f"-refresh={str(refresh).lower()}")
+        self._run("apply", "-auto-approve", *self._options(images), *options)
 
     def destroy(self, images: Images) -> None:
         self._run("destroy", "-auto-approve", *self._options(images))
@@ -112,7 +118,12 @@ class Stack:
         if "deployed" not in outputs:
             return None
         value: dict[str, Any] = outputs["deployed"]["value"]
-        images = Images(value["stable_image"], value["candidate_image"], value["candidate_weight"])
+        images = Images(
+            value["stable_image"],
+            value["candidate_image"],
+            value.get("candidate_weight"),
+            value.get("previous_image"),
+        )
         names = Deployed.__dataclass_fields__.keys() - {"images"}
         return Deployed(images=images, **{name: value[name] for name in names})
 
@@ -123,9 +134,11 @@ class Stack:
             "stable_image": images.stable,
             "candidate_image": images.candidate,
         }
-        # A number cannot be given as null: it is null when it is not given.
+        # Null cannot be given: it is null when it is not given.
         if images.weight is not None:
             values["candidate_weight"] = str(images.weight)
+        if images.previous is not None:
+            values["previous_image"] = images.previous
         return [
             "-input=false",
             f"-var-file={self.variables.name}",

@@ -94,6 +94,11 @@ variable "worker_count" {
   type        = object({ min = number, max = number })
 }
 
+variable "inference_count" {
+  description = "Fewest and most tasks that answer with the small model."
+  type        = object({ min = number, max = number })
+}
+
 variable "paused" {
   description = "No task runs; data and addresses stay."
   type        = bool
@@ -118,6 +123,12 @@ variable "stable_image" {
 variable "candidate_image" {
   description = "Image that a rollout tries; the stable one when none is under way."
   type        = string
+}
+
+variable "previous_image" {
+  description = "Image that answered everyone before the stable one: where `rollback` goes."
+  type        = string
+  default     = null
 }
 
 variable "candidate_weight" {

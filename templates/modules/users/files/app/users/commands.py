@@ -147,7 +147,7 @@ def map_group(issuer: str, group: str, role: str, is_gone: bool, tenant: str | N
 
     async def change(session: AsyncSession, principal: Principal, access: Access) -> None:
         if is_gone:
-            await directory.unmap_group(session, principal, issuer, group, role)
+            await directory.unmap_group(session, access, principal, issuer, group, role)
         else:
             await directory.map_group(session, access, principal, issuer, group, role)
 

@@ -1,6 +1,6 @@
 """What a login is here: memberships, groups of the provider, and programs that it knows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Claims
 from datetime import UTC, datetime
 from typing import Any
@@ -11,27 +11,43 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit.log import record
 from app.auth.accounts import Members, Membership
 from app.auth.models import Account
+from app.auth.sessions import end_of_tenant
 from app.core.access import Access
 from app.core.db import utcnow
 from app.core.limits import Table
 from app.core.principal import Principal
 from app.core.problems import AppError
 from app.users.models import Client, Mapping, Member, Tenant
-from app.users.rules import held_tenant, known_roles, require_within
+from app.users.recent import Recent
+from app.users.rules import governs, held_tenant, known_roles, require_governed, require_within
 
+Answer = tuple[Membership | None, bool]
+"""What somebody is, and whether any table knows them."""
+
+TENANT = "tenant:"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def members_by_directory(groups_claim: str, otherwise: Members | None) -> Members:
-    """Membership as the tables tell it; `otherwise` is asked for who is in none of them."""
+def members_by_directory(
+    groups_claim: str, otherwise: Members | None, recent: Recent[Answer] | None = None
+) -> Members:
+    """Membership as the tables tell it; `otherwise` is asked for who is in none of them.
+
+    With `recent`, as they told it a moment ago.
+    """
 
     async def member(
         session: AsyncSession, account: Account | None, claims: Claims[str, Any]
     ) -> Membership | None:
-        if account is None:
-            found, is_known = await _program(session, claims)
-        else:
-            found, is_known = await _person(session, account, _groups(claims, groups_claim))
+        groups = frozenset(_groups(claims, groups_claim))
+
+        async def ask() -> Answer:
+            if account is None:
+                return await _program(session, claims)
+            return await _person(session, account, groups)
+
+        key = (account and account.id, claims["iss"], claims["sub"], groups)
+        found, is_known = await (recent.get(key, ask) if recent else ask())
         if found is None and not is_known and otherwise is not None:
             return await otherwise(session, account, claims)
         return found
@@ -44,9 +60,7 @@ def _groups(claims: Claims[str, Any], name: str) -> set[str]:
     return {item for item in given if isinstance(item, str)} if isinstance(given, list) else set()
 
 
-async def _program(
-    session: AsyncSession, claims: Claims[str, Any]
-) -> tuple[Membership | None, bool]:
+async def _program(session: AsyncSession, claims: Claims[str, Any]) -> Answer:
     client = await session.get(Client, (claims["iss"], claims["sub"]))
     if client is None:
         return None, False
@@ -55,9 +69,7 @@ async def _program(
     return Membership(client.tenant_id, frozenset(client.roles), client.tenant.tier), True
 
 
-async def _person(
-    session: AsyncSession, account: Account, groups: Collection[str]
-) -> tuple[Membership | None, bool]:
+async def _person(session: AsyncSession, account: Account, groups: Collection[str]) -> Answer:
     """What a person is in the tenant chosen last, and whether any table knows them."""
     own = (await session.scalars(select(Member).where(Member.account_id == account.id))).all()
     mapped = (
@@ -85,6 +97,15 @@ async def tenants_of(session: AsyncSession, account_id: str) -> list[Tenant]:
     query = select(Member).where(Member.account_id == account_id, Member.suspended_at.is_(None))
     found = [row.tenant for row in await session.scalars(query)]
     return sorted((t for t in found if t.suspended_at is None), key=lambda t: t.name)
+
+
+async def names_of_tenants(session: AsyncSession, things: Collection[str]) -> dict[str, str]:
+    """How tenants are called that are given as `tenant:ID`."""
+    ids = [thing.removeprefix(TENANT) for thing in things if thing.startswith(TENANT)]
+    rows = await session.execute(
+        select(Tenant.tenant_id, Tenant.name).where(Tenant.tenant_id.in_(ids))
+    )
+    return {TENANT + tenant_id: name for tenant_id, name in rows}
 
 
 async def create_tenant(
@@ -117,8 +138,21 @@ async def suspend_tenant(session: AsyncSession, principal: Principal, is_out: bo
     row = await held_tenant(session, principal.tenant)
     if (row.suspended_at is not None) != is_out:
         row.suspended_at = utcnow() if is_out else None
+        await end_of_tenant(session, row.tenant_id)
         action = "tenant.suspend" if is_out else "tenant.resume"
         await record(session, principal, action, f"tenant:{row.tenant_id}")
+
+
+async def mappings(session: AsyncSession, tenant_id: str) -> Sequence[Mapping]:
+    """Which groups of the provider are which roles here."""
+    query = select(Mapping).where(Mapping.tenant_id == tenant_id)
+    return (await session.scalars(query.order_by(Mapping.group, Mapping.role))).all()
+
+
+async def programs(session: AsyncSession, tenant_id: str) -> Sequence[Client]:
+    """The programs that the provider knows, and that are something here."""
+    query = select(Client).where(Client.tenant_id == tenant_id)
+    return (await session.scalars(query.order_by(Client.client_id))).all()
 
 
 async def map_group(
@@ -136,13 +170,19 @@ async def map_group(
 
 
 async def unmap_group(
-    session: AsyncSession, principal: Principal, issuer: str, group: str, role: str
+    session: AsyncSession, access: Access, principal: Principal, issuer: str, group: str, role: str
 ) -> None:
-    """Raises 404."""
+    """Take a role from a group. Raises 403, 404, and 409 when nobody is left who manages people."""
+    await held_tenant(session, principal.tenant)
     row = await session.get(Mapping, (principal.tenant, issuer, group, role))
     if row is None:
         raise AppError(404, "No such mapping", "It was removed, or never was.")
+    require_within(access, principal, [role])
     await session.delete(row)
+    if governs(access, [role]):
+        await require_governed(session, access, principal.tenant)
+    # Who came in by the group is not known here.
+    await end_of_tenant(session, principal.tenant)
     before = {"issuer": issuer, "role": role}
     await record(session, principal, "group.unmap", f"group:{group}", before=before)
 

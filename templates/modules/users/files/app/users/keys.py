@@ -20,12 +20,20 @@ from app.users.models import ApiKey
 from app.users.rules import held_tenant, require_scopes
 
 PREFIX = "key_"
+KEY = "key:"
 _USED_EVERY = timedelta(minutes=1)
 
 
 async def keys(session: AsyncSession, tenant_id: str) -> Sequence[ApiKey]:
     query = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
     return (await session.scalars(query.order_by(ApiKey.name, ApiKey.created_at))).all()
+
+
+async def names_of_keys(session: AsyncSession, things: Collection[str]) -> dict[str, str]:
+    """How keys are called that are given as `key:ID`."""
+    ids = [thing.removeprefix(KEY) for thing in things if thing.startswith(KEY)]
+    rows = await session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(ids)))
+    return {KEY + key_id: name for key_id, name in rows}
 
 
 async def create(
@@ -38,7 +46,8 @@ async def create(
 ) -> str:
     """Return a new key. It is shown this once. Raises 403, 404 and 422."""
     if not scopes or not access.scopes.keys() >= set(scopes):
-        raise AppError(422, "No such scope", f"Choose of: {', '.join(access.scopes)}.")
+        title = "No such scope" if scopes else "Nothing was chosen"
+        raise AppError(422, title, f"Choose of: {', '.join(access.scopes)}.")
     require_scopes(principal, scopes)
     await held_tenant(session, principal.tenant)
     row, secret = _new(principal, name, sorted(set(scopes)), lasts)

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.log import record
@@ -93,8 +93,10 @@ async def join(session: AsyncSession, account: Account, secret: str) -> None:
     if row is None:
         return
     await held_tenant(session, row.tenant_id)
-    await session.delete(row)
-    await session.flush()
+    # Two may come with one link at the same moment.
+    mine = delete(Invitation).where(Invitation.id == row.id).returning(Invitation.id)
+    if await session.scalar(mine) is None:
+        return
     member = await session.get(Member, (row.tenant_id, account.id))
     before = member.roles if member else None
     now = utcnow()
@@ -127,6 +129,16 @@ async def _changed(
     return member
 
 
+async def _shut_out(session: AsyncSession, member: Member) -> None:
+    """End a member's sessions, and the invitations by which they could come back as another."""
+    await end_of_account(session, member.account_id)
+    theirs = (
+        Invitation.tenant_id == member.tenant_id,
+        Invitation.invited_by == member.account_id,
+    )
+    await session.execute(delete(Invitation).where(*theirs))
+
+
 async def set_roles(
     session: AsyncSession,
     access: Access,
@@ -143,8 +155,8 @@ async def set_roles(
         return
     member.roles = wanted
     if governs(access, before):
-        await require_governed(session, access, member)
-    await end_of_account(session, account_id)
+        await require_governed(session, access, member.tenant_id)
+    await _shut_out(session, member)
     await record(
         session, principal, "person.roles", f"person:{account_id}", before=before, after=wanted
     )
@@ -159,8 +171,8 @@ async def suspend(
         return
     member.suspended_at = utcnow() if is_out else None
     if is_out and governs(access, member.roles):
-        await require_governed(session, access, member)
-    await end_of_account(session, account_id)
+        await require_governed(session, access, member.tenant_id)
+    await _shut_out(session, member)
     action = "person.suspend" if is_out else "person.resume"
     await record(session, principal, action, f"person:{account_id}")
 
@@ -172,6 +184,6 @@ async def remove(
     member = await _changed(session, access, principal, account_id)
     await session.delete(member)
     if governs(access, member.roles) and member.suspended_at is None:
-        await require_governed(session, access, member)
-    await end_of_account(session, account_id)
+        await require_governed(session, access, member.tenant_id)
+    await _shut_out(session, member)
     await record(session, principal, "person.remove", f"person:{account_id}", before=member.roles)

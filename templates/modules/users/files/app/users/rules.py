@@ -28,12 +28,18 @@ def known_roles(access: Access, roles: Iterable[str]) -> list[str]:
     wanted = sorted(set(roles))
     if not wanted or not access.roles.keys() >= set(wanted):
         known = ", ".join(access.roles)
-        raise AppError(422, "No such role", f"Choose one or more of: {known}.")
+        title = "No such role" if wanted else "No role was chosen"
+        raise AppError(422, title, f"Choose one or more of: {known}.")
     return wanted
 
 
+def is_within(access: Access, principal: Principal, roles: Iterable[str]) -> bool:
+    """Whether `principal` may do all that these roles may."""
+    return access.scopes_of(roles) <= principal.scopes
+
+
 def require_within(access: Access, principal: Principal, roles: Iterable[str]) -> None:
-    """Raise 403 unless `principal` may do all that these roles may."""
+    """Raise 403 unless it is so."""
     require_scopes(principal, access.scopes_of(roles))
 
 
@@ -46,10 +52,9 @@ def governs(access: Access, roles: Iterable[str]) -> bool:
     return GOVERNS in access.scopes_of(roles)
 
 
-async def require_governed(session: AsyncSession, access: Access, member: Member) -> None:
-    """Raise 409 when, `member` changed, nobody is left who decides who may do what."""
+async def require_governed(session: AsyncSession, access: Access, tenant_id: str) -> None:
+    """Raise 409 when, after a change, nobody is left who decides who may do what."""
     await session.flush()
-    tenant_id = member.tenant_id
     held = await session.scalars(
         select(Member.roles).where(Member.tenant_id == tenant_id, Member.suspended_at.is_(None))
     )

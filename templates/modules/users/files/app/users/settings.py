@@ -11,6 +11,9 @@ class UsersSettings(BaseSettings):
         env_prefix="USERS_", env_file=".env", env_ignore_empty=True, extra="ignore"
     )
 
+    invited_only: bool = Field(
+        default=False, description="In development, too: the provider's word lets nobody in"
+    )
     groups_claim: str = Field(default="groups", description="Where the provider lists groups")
     invitation_hours: int = Field(default=72, ge=1, le=720)
     key_days: int = Field(default=90, ge=1, le=365)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,8 @@ from app.core.access import Access
 from app.core.db import Database, utcnow
 from app.core.principal import Principal
 from app.users.directory import create_tenant
-from app.users.models import Member
+from app.users.models import Member, Tenant
+from tests.conftest import tester
 
 TABLE = access.load(Path("access.yaml"))
 LIMITS = limits.load(Path("limits.yaml"))
@@ -43,6 +45,22 @@ async def database(database: Database) -> Database:
             await create_tenant(session, LIMITS, root, name.title(), "standard")
         await add_member(session, "acme", "ada", ["admin"])
     return database
+
+
+@pytest.fixture
+async def tenant(app: FastAPI, database: Database) -> str:
+    """The tenant of the tests' client, who has just given a second factor."""
+    app.state.services.authenticators.insert(0, tester)
+    async with database.session() as session:
+        session.add(
+            Tenant(
+                tenant_id="default",
+                name="Acme Bank",
+                tier="standard",
+                created_at=utcnow(),
+            )
+        )
+    return "default"
 
 
 async def add_member(session: AsyncSession, tenant: str, name: str, roles: list[str]) -> Account:

@@ -4,20 +4,31 @@ from datetime import timedelta
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.models import AuditEntry
+from app.auth.accounts import Membership
+from app.auth.models import AppSession
+from app.auth.sessions import Login, begin
 from app.core.access import Access
-from app.core.db import Database
+from app.core.db import Database, utcnow
 from app.core.principal import Principal
 from app.core.problems import AppError
 from app.users import people
-from app.users.directory import map_group, members_by_directory, set_client, suspend_tenant
-from app.users.models import Invitation, Member
+from app.users.directory import (
+    map_group,
+    members_by_directory,
+    set_client,
+    suspend_tenant,
+    unmap_group,
+)
+from app.users.models import Invitation, Mapping, Member
 from tests.users.conftest import (
     ADA,
     ISSUER,
     ROOT,
+    TABLE,
     add_account,
     add_member,
     audited,
@@ -86,8 +97,10 @@ async def test_nobody_gives_or_takes_more_than_they_have(database: Database, tab
     olu = Principal("acme", "olu", scopes=table.scopes_of(["operator"]) | {"people:write"})
     async with database.session() as session:
         await add_member(session, "acme", "vic", ["viewer"])
+        await map_group(session, table, ADA, ISSUER, "owners", "admin")
     before = await audited(database)
     for refused in (
+        lambda session: unmap_group(session, table, olu, ISSUER, "owners", "admin"),
         lambda session: people.invite(session, table, olu, "Eve", ["admin"], HOUR),
         lambda session: people.set_roles(session, table, olu, "vic", ["admin"]),
         lambda session: people.set_roles(session, table, olu, "ada", ["viewer"]),
@@ -117,6 +130,12 @@ async def test_the_last_one_who_manages_people_stays(database: Database, table: 
         await add_member(session, "acme", "second", ["admin"])
         await people.remove(session, table, ROOT, "ada")
     assert await roles_of(database, "ada") is None
+    async with database.session() as session:
+        await map_group(session, table, ROOT, ISSUER, "owners", "admin")
+        await people.remove(session, table, ROOT, "second")
+    with pytest.raises(AppError, match="The last one"):
+        async with database.session() as session:
+            await unmap_group(session, table, ROOT, ISSUER, "owners", "admin")
 
 
 async def test_49_people_are_known_by_issuer_and_subject_never_by_email(
@@ -166,3 +185,46 @@ async def test_a_program_of_the_provider_is_what_was_said_of_it(
         await suspend_tenant(session, ROOT, False)
         await set_client(session, table, ADA, ISSUER, "robot", [])
         assert await directory(session, None, claims) is None
+
+
+async def test_64_who_is_shut_out_leaves_no_way_back(database: Database, table: Access) -> None:
+    """Neither a session, nor an invitation that they made for another account of theirs."""
+    async with database.session() as session:
+        await add_member(session, "acme", "eve", ["admin"])
+    eve = principal("acme", "eve", ["admin"])
+    for shut_out in (
+        lambda session: people.set_roles(session, table, ADA, "eve", ["agent"]),
+        lambda session: people.suspend(session, table, ADA, "eve", True),
+        lambda session: people.remove(session, table, ADA, "eve"),
+    ):
+        secret = await invited(database, table, eve, "admin")
+        async with database.session() as session:
+            await add_session(session, "acme", "eve")
+            await shut_out(session)
+        async with database.reader() as session:
+            assert await people.open_invitation(session, secret) is None
+            assert (await session.scalars(select(AppSession))).all() == []
+
+
+async def test_64_a_tenant_that_is_shut_out_has_no_sessions(database: Database) -> None:
+    for change in (
+        lambda session: suspend_tenant(session, ROOT, True),
+        lambda session: unmap_group(session, TABLE, ROOT, ISSUER, "support", "agent"),
+    ):
+        async with database.session() as session:
+            session.add(Mapping(tenant_id="acme", issuer=ISSUER, group="support", role="agent"))
+            await add_session(session, "acme", "ada")
+            await add_session(session, "other", "ada")
+            await change(session)
+        async with database.session() as session:
+            left = [row.tenant_id for row in await session.scalars(select(AppSession))]
+            assert left == ["other"]
+            await session.execute(delete(AppSession))
+            await session.execute(delete(Mapping))
+
+
+async def add_session(session: AsyncSession, tenant: str, name: str) -> None:
+    login = Login("urn:app:mfa", utcnow(), "oidc", None, "", None)
+    account = await add_account(session, name)
+    membership = Membership(tenant, frozenset({"agent"}))
+    await begin(session, account, membership, login, browser="", lasts_s=600, old_cookie=None)

@@ -128,7 +128,7 @@ async def redeem_refresh(session: AsyncSession, token: str) -> IssuerGrant:
 
 async def _presented(session: AsyncSession, token: str, *, is_code: bool) -> IssuerGrant:
     name, _, secret = token.partition(".")
-    grant = await session.get(IssuerGrant, name)
+    grant = await session.get(IssuerGrant, name, with_for_update=True)
     now = utcnow()
     if grant is None or grant.revoked_at is not None or grant.expires_at <= now:
         raise Denied("invalid_grant")

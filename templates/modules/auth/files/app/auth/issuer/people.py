@@ -22,6 +22,7 @@ class Person(BaseModel):
     name: str
     email: str
     roles: list[str]
+    groups: list[str] = []
     tenant: str = ""
     totp: str | None = None
 

@@ -12,12 +12,13 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.accounts import PASSWORD_ACR
+from app.auth.cookies import clear_cookie, cookies_of, set_cookie
 from app.auth.issuer import grants
 from app.auth.issuer.grants import ACCESS_S, Denied
 from app.auth.issuer.people import Person, is_right, people, totp
 from app.auth.login import LOGOUT_EVENT, Auth
 from app.auth.models import IssuerGrant, IssuerSession
-from app.auth.pages import LOGIN_LIMIT, AuthDep, clear_cookie, set_cookie
+from app.auth.pages import LOGIN_LIMIT, AuthDep
 from app.auth.settings import DEVELOPMENT
 from app.auth.tokens import Expected, TokenRefused, verify
 from app.core.db import utcnow
@@ -80,7 +81,7 @@ async def authorize(request: Request, auth: AuthDep) -> Response:
     if error := mistake(asked):
         return back(auth, asked, error=error)
     async with auth.services.database.session() as session:
-        who = await grants.signed_in(session, request.cookies.get(COOKIE))
+        who = await grants.signed_in(session, cookies_of(request).get(COOKIE))
         if who is not None and is_enough(who, asked, auth.services.settings.mfa_acr):
             return back(auth, asked, code=await grants.grant_code(session, who, asked))
     return choose(auth, asked)
@@ -161,7 +162,7 @@ async def log_in(
         return choose(auth, request_, wrong="The six digits are asked for here.")
     acr = auth.services.settings.mfa_acr if code else PASSWORD_ACR
     async with auth.services.database.session() as session:
-        cookie, who = await grants.sign_in(session, person, acr, request.cookies.get(COOKIE))
+        cookie, who = await grants.sign_in(session, person, acr, cookies_of(request).get(COOKIE))
         response = back(auth, request_, code=await grants.grant_code(session, who, request_))
     set_cookie(response, COOKIE, cookie, int(grants.FAMILY.total_seconds()))
     return response
@@ -249,6 +250,7 @@ def claims_of(auth: Auth, grant: IssuerGrant, person: Person) -> dict[str, Any]:
         "sid": grant.session_id,
         "acr": grant.acr,
         "auth_time": int(grant.auth_time.timestamp()),
+        "groups": person.groups,
         settings.roles_claim: person.roles,
         **({settings.tenant_claim: tenant} if settings.tenant_claim else {}),
     }
@@ -284,7 +286,7 @@ async def leave(request: Request, auth: AuthDep) -> Response:
 @pages.post("/logout", dependencies=[Depends(same_origin)])
 async def leave_after_asking(request: Request, auth: AuthDep) -> Response:
     async with auth.services.database.reader() as session:
-        who = await grants.signed_in(session, request.cookies.get(COOKIE))
+        who = await grants.signed_in(session, cookies_of(request).get(COOKIE))
     if who is not None:
         await left(auth, who.id)
     return goodbye_to(None)

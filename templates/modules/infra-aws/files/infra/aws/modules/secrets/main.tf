@@ -1,7 +1,7 @@
 # Passwords are drawn by AWS, stored in Secrets Manager, and read back from there. None is in a plan or a state, but for
 # the cache's: its resource has no write-only argument yet.
 locals {
-  passwords = toset(["access-token", "cache-token", "database-password"])
+  passwords = toset(["access-token", "cache-token", "database-password", "inference-key"])
 }
 
 ephemeral "aws_secretsmanager_random_password" "fresh" {

@@ -33,10 +33,29 @@ resource "aws_ecs_service" "this" {
     rollback = true
   }
 
-  alarms {
-    alarm_names = var.alarm_names
-    enable      = true
-    rollback    = true
+  dynamic "alarms" {
+    for_each = length(var.alarm_names) > 0 ? [var.alarm_names] : []
+    content {
+      alarm_names = alarms.value
+      enable      = true
+      rollback    = true
+    }
+  }
+
+  service_connect_configuration {
+    enabled   = true
+    namespace = var.namespace_arn
+
+    dynamic "service" {
+      for_each = var.answers_as == null ? [] : [var.answers_as]
+      content {
+        port_name = "http"
+        client_alias {
+          dns_name = service.value
+          port     = var.port
+        }
+      }
+    }
   }
 
   lifecycle {

@@ -57,6 +57,17 @@ variable "target_group_arn" {
   default     = null
 }
 
+variable "namespace_arn" {
+  description = "Where its tasks find others, and are found if it answers."
+  type        = string
+}
+
+variable "answers_as" {
+  description = "Name by which tasks of the namespace, and nobody else, reach it; null: by none."
+  type        = string
+  default     = null
+}
+
 variable "port" {
   description = "Port of the application."
   type        = number

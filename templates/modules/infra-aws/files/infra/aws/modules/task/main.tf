@@ -27,7 +27,7 @@ resource "aws_ecs_task_definition" "this" {
     readonlyRootFilesystem = true
     stopTimeout            = 30
     mountPoints            = [{ sourceVolume = "var", containerPath = "/srv/var", readOnly = false }]
-    portMappings           = [for port in var.port == null ? [] : [var.port] : { containerPort = port, hostPort = port, protocol = "tcp" }]
+    portMappings           = [for port in var.port == null ? [] : [var.port] : { name = "http", containerPort = port, hostPort = port, protocol = "tcp", appProtocol = "http" }]
     environment            = [for name, value in merge(var.settings, { TMPDIR = "/srv/var" }) : { name = name, value = value }]
     secrets                = [for name, source in var.secrets : { name = name, valueFrom = source }]
     linuxParameters        = { initProcessEnabled = true, capabilities = { add = [], drop = ["ALL"] } }

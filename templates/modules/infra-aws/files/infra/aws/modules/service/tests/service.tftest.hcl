@@ -10,6 +10,7 @@ variables {
   tasks               = { min = 2, max = 6 }
   scale_on            = { target = 60 }
   alarm_names         = ["slow"]
+  namespace_arn       = "arn:aws:servicediscovery:eu-central-1:123456789012:namespace/ns-1"
   target_group_arn    = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/x/0123456789abcdef"
 }
 
@@ -29,6 +30,29 @@ run "goes_back_by_itself" {
   assert {
     condition     = aws_ecs_service.this.deployment_minimum_healthy_percent == 100
     error_message = "a deployment takes tasks away before others are there"
+  }
+}
+
+run "asks_and_is_not_asked" {
+  assert {
+    condition     = length(aws_ecs_service.this.service_connect_configuration[0].service) == 0
+    error_message = "what has a load balancer is reached by nothing else"
+  }
+}
+
+run "inside_only" {
+  variables {
+    target_group_arn = null
+    answers_as       = "inference"
+    alarm_names      = []
+  }
+  assert {
+    condition     = aws_ecs_service.this.service_connect_configuration[0].service[0].client_alias[0].dns_name == "inference"
+    error_message = "tasks must find it by its name"
+  }
+  assert {
+    condition     = length(aws_ecs_service.this.load_balancer) == 0 && length(aws_ecs_service.this.alarms) == 0
+    error_message = "it stands behind no load balancer, and ECS refuses an empty list of alarms"
   }
 }
 
