@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 COPIES = 2
 IGNORED = shutil.ignore_patterns(".venv", ".git", "var", "__pycache__", ".*_cache", "datasets")
 # They need PostgreSQL, and are taken apart where it is.
-ELSEWHERE = ("test_wall.py",)
+ELSEWHERE = ("test_wall.py", "test_postgres.py")
 
 Edit = tuple[str, str, str]
 
