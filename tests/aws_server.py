@@ -1,6 +1,7 @@
 """A server that answers as AWS does: moto, with what Terraform's provider asks for and moto lacks.
 
-Run as a program with a port: `python aws_server.py 5000`.
+Run as a program with a port, and a file for what aws_events.py notes:
+`python aws_server.py 5000 events`.
 """
 
 import json
@@ -11,8 +12,12 @@ from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.core.responses import EmptyResult
 from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup
 from moto.elasticache.responses import ElastiCacheResponse
+from moto.rds.models import DBInstance
 from moto.route53.models import HostedZoneIdentifier, route53_backends
+from moto.s3.models import s3_backends
 from moto.server import main
+
+import aws_events
 
 create_replication_group = ElastiCacheBackend.create_replication_group
 
@@ -68,8 +73,21 @@ def list_tags(self: ApplicationAutoScalingResponse) -> str:
 ApplicationAutoScalingResponse.register_scalable_target = with_tags
 ApplicationAutoScalingResponse.list_tags_for_resource = list_tags
 
+make_database = DBInstance.__init__
+
+
+def with_certificate(self: DBInstance, *given: object, **asked: object) -> None:
+    """By the authority that AWS chooses, or the provider would change it, and wait once more."""
+    make_database(self, *given, **{"ca_certificate_identifier": "rds-ca-rsa2048-g1"} | asked)
+
+
+DBInstance.__init__ = with_certificate
+
 if __name__ == "__main__":
     # An id that tests can know.
     HostedZoneIdentifier.generate = lambda *_, **__: "Z42"
     route53_backends[ACCOUNT_ID]["aws"].create_hosted_zone("example.com", private_zone=False)
+    # Where deploy.py keeps its states.
+    s3_backends[ACCOUNT_ID]["aws"].create_bucket(f"my-app-state-{ACCOUNT_ID}", "eu-central-1")
+    aws_events.note_in(sys.argv[2])
     main(["--host", "127.0.0.1", "--port", sys.argv[1]])

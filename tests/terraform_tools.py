@@ -86,18 +86,26 @@ def trivy(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def aws_server(log: Path) -> Iterator[str]:
-    """The address of a server that answers as AWS does, for as long as it is needed."""
+def aws_server(log: Path, events: Path) -> Iterator[str]:
+    """The address of a server that answers as AWS does, for as long as it is needed.
+
+    What would happen on AWS stands in `events`, a line for each; see aws_events.py.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = str(Path(__file__).with_name("aws_server.py"))
-    command = ["uv", "run", "--quiet", "--no-project", "--with", MOTO, "python", program, str(port)]
+    command = ["uv", "run", "--quiet", "--no-project", "--with", MOTO]
+    command += ["python", program, str(port), str(events)]
     with log.open("w") as output:
         server = subprocess.Popen(
             command,
             env=clean_environment()
-            | {"UV_SYSTEM_CERTS": "true", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+            | {
+                "UV_SYSTEM_CERTS": "true",
+                "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+                "MOTO_ECS_SERVICE_RUNNING": "1",
+            },
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -46,7 +46,7 @@ def results(runs: dict[str, JobRun]) -> dict[str, str]:
 def test_a_readme_takes_the_fast_lane(branch: Path, osv: str) -> None:
     with (branch / "README.md").open("a") as file:
         file.write("\nMore.\n")
-    runs = pull_request(branch, osv, "checks", "security")
+    runs = pull_request(branch, osv, "checks", "tools", "security")
     assert results(runs) == {
         "changes": "success",
         "evals": "skipped",
@@ -59,7 +59,7 @@ def test_a_readme_takes_the_fast_lane(branch: Path, osv: str) -> None:
 def test_code_is_judged_and_waits_for_nobody(branch: Path, osv: str) -> None:
     with (branch / "app/main.py").open("a") as file:
         file.write("# More.\n")
-    runs = pull_request(branch, osv, "checks", "evals", "security")
+    runs = pull_request(branch, osv, "checks", "tools", "evals", "security")
     assert results(runs) == {
         "changes": "success",
         "review": "skipped",
@@ -75,7 +75,7 @@ def test_a_prompt_that_got_worse_is_blocked(branch: Path, osv: str) -> None:
     _run(branch, "uv", "run", "--quiet", "app", "model", "train")
     _run(branch, "uv", "run", "--quiet", "app", "prompts", "lock")
     _run(branch, "uv", "run", "--quiet", "app", "evals", "record", "--synthetic")
-    runs = pull_request(branch, osv, "checks", "security")
+    runs = pull_request(branch, osv, "checks", "tools", "security")
     assert results(runs) == {
         "changes": "success",
         "evals": "failure",
@@ -89,7 +89,7 @@ def test_a_prompt_that_got_worse_is_blocked(branch: Path, osv: str) -> None:
 
 def test_a_change_of_a_model_waits_for_the_review(branch: Path, osv: str) -> None:
     (branch / "evals/README.md").write_text("# Changed\n")
-    runs = pull_request(branch, osv, "checks", "evals", "security")
+    runs = pull_request(branch, osv, "checks", "tools", "evals", "security")
     assert results(runs) == {
         "changes": "success",
         "review": "success",

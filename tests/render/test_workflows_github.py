@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from github_parser import read_by_github
+from greenlane.kit import Kit
 from workflow_expressions import Payload
 from workflow_steps import JobRun, clean_environment, run_workflow
 
@@ -82,7 +83,7 @@ def surroundings(elsewhere: Path, osv: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["ci", "nightly"])
 def test_every_step_passes_in_a_fresh_clone(
-    repository: Path, tmp_path: Path, elsewhere: Path, osv: str, name: str
+    kit: Kit, repository: Path, tmp_path: Path, elsewhere: Path, osv: str, name: str
 ) -> None:
     workflow = repository / f".github/workflows/{name}.yml"
     given = {"env": surroundings(elsewhere, osv)}
@@ -95,6 +96,9 @@ def test_every_step_passes_in_a_fresh_clone(
         checks = re.search(r"^check: (.+)$", (repository / "justfile").read_text(), re.MULTILINE)
         assert checks
         matrix = {f"checks {check}" for check in checks[1].split() if check != "evals"}
+        parts = kit.modules.values()
+        tools = {it for part in parts for it in part.contributes.get("tool_checks", ())}
+        matrix |= {f"tools {check}" for check in tools}
         assert results.keys() == {"changes", "evals", "security", "required"} | matrix
         evals = next(run for run in runs if run.name == "evals")
         assert "### Evals" in evals.summary, "the eval report is not on the page of the run"
@@ -217,7 +221,7 @@ def test_a_red_gate_turns_the_required_job_red(
     workflow.write_text(only_format)
     commit(broken)
     given = {"env": surroundings(elsewhere, osv)}
-    runs = run_workflow(workflow, broken, tmp_path / "jobs", given, assumed=["evals"])
+    runs = run_workflow(workflow, broken, tmp_path / "jobs", given, assumed=["evals", "tools"])
     assert {run.name: run.result for run in runs} == {
         "changes": "success",
         "checks format": "failure",

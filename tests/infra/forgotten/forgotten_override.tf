@@ -1,8 +1,4 @@
 # What the stand-in for AWS does not keep, so that a second plan would ask for it again. The list of all exceptions.
-terraform {
-  backend "local" {}
-}
-
 # Descriptions of rules that name another group.
 resource "aws_vpc_security_group_ingress_rule" "from_balancer" {
   lifecycle { ignore_changes = [description] }
@@ -21,5 +17,13 @@ resource "aws_vpc_security_group_egress_rule" "to_store" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "to_s3" {
+  lifecycle { ignore_changes = [description] }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "to_inference" {
+  lifecycle { ignore_changes = [description] }
+}
+
+resource "aws_vpc_security_group_egress_rule" "tasks_to_inference" {
   lifecycle { ignore_changes = [description] }
 }

@@ -40,16 +40,17 @@ COMMANDS = {"keys": keys_cli}
 
 @cli.command("seed")
 def seed() -> None:
-    """Make the tenant DEFAULT_TENANT, when it is not there."""
+    """Make the tenant DEFAULT_TENANT, called as the application is, when it is not there."""
     from app.core import limits
     from app.core.principal import DEFAULT_TIER
+    from app.features import TITLE
     from app.users.directory import create_tenant
     from app.users.models import Tenant
 
     async def make(session: AsyncSession, principal: Principal, _access: Access) -> None:
         if await session.get(Tenant, principal.tenant) is None:
             table = limits.load(Settings().limits_file)
-            await create_tenant(session, table, principal, principal.tenant, DEFAULT_TIER)
+            await create_tenant(session, table, principal, TITLE, DEFAULT_TIER)
 
     _run(None, make)
 

@@ -68,7 +68,7 @@ DONE = {
     "resume": "Let in again, with the roles of before.",
     "remove": "Removed, and signed out everywhere.",
     "revoke": "The key is revoked.",
-    "group": "Saved. It counts at the next login.",
+    "group": "The groups are saved.",
     "program": "Saved.",
 }
 
