@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
 from app.core import wall
@@ -49,22 +50,39 @@ async def upgrade(database: Database) -> None:
 
 
 async def pending(database: Database) -> str | None:
-    """Return None when the database is migrated, else what is missing."""
+    """Return None when this code can work on the database, else what is missing.
+
+    It can on that of a later release, too: the release before it serves while that one is rolled
+    out, and after it was taken back. Revisions of a later release are unknown here, and so is what
+    they replace; then every table and column of the models must be there. That a migration which
+    only moves rows has yet to run is not seen there.
+    """
     scripts = ScriptDirectory.from_config(config())
     known = {script.revision for script in scripts.walk_revisions()}
+    heads = set(scripts.get_heads())
     async with database.engine.connect() as connection:
-        present = await connection.run_sync(
+        noted = await connection.run_sync(
             lambda sync: set(MigrationContext.configure(sync).get_current_heads())
         )
-    # A revision that another one depends on is no longer noted by itself.
-    reached = {script.revision for script in scripts.get_all_current(tuple(present & known))}
-    missing = set(scripts.get_heads()) - reached
-    # While a release is rolled out the one before works on: revisions that it does not know have
-    # taken the places of those that it does.
-    newer = present - known
-    if len(missing) <= len(newer):
-        return None
+        # A revision that another one depends on is no longer noted by itself.
+        reached = {script.revision for script in scripts.get_all_current(tuple(noted & known))}
+        if heads <= reached:
+            return None
+        is_later = not noted <= known and noted & known <= heads
+        if is_later and await connection.run_sync(_has_every_column):
+            return None
     return "the database is not migrated: run `app db upgrade`"
+
+
+def _has_every_column(connection: Connection) -> bool:
+    import_models()
+    schema = inspect(connection)
+    return all(
+        schema.has_table(table.name)
+        and {column.name for column in table.c}
+        <= {column["name"] for column in schema.get_columns(table.name)}
+        for table in Base.metadata.sorted_tables
+    )
 
 
 async def check(database: Database) -> None:
