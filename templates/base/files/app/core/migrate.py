@@ -7,6 +7,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
@@ -42,11 +44,29 @@ def import_models() -> None:
 
 
 async def upgrade(database: Database) -> None:
-    """Bring the database to the newest revision of every branch."""
+    """Bring the database to the newest revision of every branch.
+
+    What a later release has made stays, and what a feature has that was taken away.
+    """
+    is_pending = await pending(database) is not None
     async with database.engine.connect() as connection:
-        await connection.run_sync(_run, command.upgrade, "heads")
+        if is_pending:
+            await connection.run_sync(_run, _upgrade_known)
         await connection.run_sync(wall.build, Base.metadata)
         await connection.commit()
+
+
+def _upgrade_known(alembic: Config) -> None:
+    """Alembic's `upgrade heads`, which by itself refuses revisions that it does not know."""
+    scripts = ScriptDirectory.from_config(alembic)
+    known = _revisions(scripts)
+
+    def steps(noted: tuple[str, ...], _context: MigrationContext) -> list[RevisionStep]:
+        present = tuple(known.intersection(noted))
+        return scripts._upgrade_revs("heads", present)  # pyrefly: ignore  declared as str
+
+    with EnvironmentContext(alembic, scripts, fn=steps):
+        scripts.run_env()
 
 
 async def pending(database: Database) -> str | None:
@@ -58,7 +78,7 @@ async def pending(database: Database) -> str | None:
     only moves rows has yet to run is not seen there.
     """
     scripts = ScriptDirectory.from_config(config())
-    known = {script.revision for script in scripts.walk_revisions()}
+    known = _revisions(scripts)
     heads = set(scripts.get_heads())
     async with database.engine.connect() as connection:
         noted = await connection.run_sync(
@@ -72,6 +92,10 @@ async def pending(database: Database) -> str | None:
         if is_later and await connection.run_sync(_has_every_column):
             return None
     return "the database is not migrated: run `app db upgrade`"
+
+
+def _revisions(scripts: ScriptDirectory) -> set[str]:
+    return {script.revision for script in scripts.walk_revisions()}
 
 
 def _has_every_column(connection: Connection) -> bool:

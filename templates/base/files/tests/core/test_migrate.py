@@ -71,15 +71,40 @@ async def test_it_is_not_ready_on_what_lacks_something(
     assert "run `app db upgrade`" in (await migrate.pending(present) or "")
 
 
+def add_revision(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Give the code one more revision than the database has."""
+    (folder / "next.py").write_text(NEXT)
+    more = migrate.config()
+    folders = more.get_main_option("version_locations")
+    more.set_main_option("version_locations", f"{folders}\n{folder}")
+    monkeypatch.setattr(migrate, "config", lambda: more)
+
+
 @pytest.mark.parametrize("more", [(), ("INSERT INTO alembic_version VALUES ('later')",)])
 async def test_it_is_not_ready_where_a_feature_has_an_older_revision(
     present: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
-    (tmp_path / "next.py").write_text(NEXT)
-    folder_of = migrate.folder_of
-    monkeypatch.setattr(migrate, "PACKAGES", (*migrate.PACKAGES, "next"))
-    monkeypatch.setattr(
-        migrate, "folder_of", lambda name: tmp_path if name == "next" else folder_of(name)
-    )
     await execute(present, *more)
+    add_revision(monkeypatch, tmp_path)
     assert "run `app db upgrade`" in (await migrate.pending(present) or "")
+
+
+async def noted(database: Database) -> set[str]:
+    async with database.reader() as session:
+        return set(await session.scalars(text("SELECT version_num FROM alembic_version")))
+
+
+async def test_an_older_release_that_is_deployed_again_migrates_nothing(present: Database) -> None:
+    await execute(present, *LATER)
+    await migrate.upgrade(present)
+    assert await noted(present) == {"later"}
+
+
+async def test_a_feature_that_is_gone_stops_no_migration(
+    present: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(present, "INSERT INTO alembic_version VALUES ('gone')")
+    add_revision(monkeypatch, tmp_path)
+    await migrate.upgrade(present)
+    assert {"gone", "core_next"} <= await noted(present)
+    assert await migrate.pending(present) is None
