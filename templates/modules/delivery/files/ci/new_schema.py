@@ -1,4 +1,4 @@
-"""A plugin of pytest for old_code.py: gives the schema in NEW_SCHEMA to tests that ask for a database."""
+"""For old_code.py, a plugin of pytest: tests that ask for a database get the one in NEW_SCHEMA."""
 
 import os
 import shutil
