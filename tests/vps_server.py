@@ -37,6 +37,8 @@ SETTINGS = {
 FOR_CADDY = (
     "CADDY_ADMIN", "CADDY_ASK", "CERTIFICATE_EMAIL", "DOMAIN", "PREVIEWS", "PREVIEW_PORTS",
 )  # fmt: skip
+# How long something may take on a busy machine that takes no time on another one.
+PATIENCE_S = 120
 SLO = """\
 flows:
   - name: inbox
@@ -114,7 +116,7 @@ class Server:
 
     def run(self, release: str, *command: str, fails: bool = False) -> str:
         process = self.start(release, *command)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode != 0) is fails, printed
         return printed
 
