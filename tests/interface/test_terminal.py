@@ -151,6 +151,19 @@ def test_a_repository_by_arrow_keys_with_a_change_of_mind(
     assert "--with webhooks" in line
 
 
+@pytest.mark.parametrize(("rows", "is_whole"), [(40, True), (16, False)])
+def test_the_summary_stays_on_the_screen(
+    terminal: Open, small_kit: Path, rows: int, is_whole: bool
+) -> None:
+    screen = terminal("new", "shop", "--kit", small_kit, rows=rows)
+    screen.see("start with?")
+    screen.press(DOWN, *[ENTER] * 6)
+    screen.see("Cancel")
+    summary = screen.text().partition("Summary\n")[2]
+    assert "  folder" in summary
+    assert ("project_title" in summary, "  files" in summary) == (is_whole, not is_whole)
+
+
 def test_keys_typed_ahead_neither_show_nor_get_lost(terminal: Open, small_kit: Path) -> None:
     screen = terminal("new", "shop", "--kit", small_kit)
     screen.see("start with?")
