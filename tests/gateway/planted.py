@@ -13,7 +13,7 @@ import pytest
 
 sys.path[:0] = [str(Path.cwd()), str(Path(__file__).parents[1] / "auth")]
 
-from take_out import OPTIONS, Results, edited, restore
+from take_out import OPTIONS, Results, edited, restore  # noqa: E402  it is found beside
 
 FIXTURE, PACKAGE = "configured", "app.gateway"
 

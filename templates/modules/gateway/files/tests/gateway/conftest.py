@@ -269,7 +269,10 @@ def gateway(folder: Path, text: str) -> Iterator[Gateway]:
         )
     try:
         _wait(
-            lambda: "fetch_success: 1" in _admin(folder, "stats?filter=jwks_fetch"),
+            lambda: (
+                _admin(folder, "ready").startswith("LIVE")
+                and bool(re.search(r"success: [1-9]", _admin(folder, "stats?filter=jwks_fetch")))
+            ),
             lambda: process.poll() is None,
         )
         listeners = json.loads(_admin(folder, "listeners?format=json"))["listener_statuses"]
