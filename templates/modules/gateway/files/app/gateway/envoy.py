@@ -48,6 +48,7 @@ def configuration(
                 {
                     "name": "app",
                     "domains": ["*"],
+                    "retry_policy": {"retry_on": "connect-failure", "num_retries": 1},
                     "routes": [
                         *(_route(route, method) for route in routes for method in route.methods),
                         _nothing(),
@@ -68,7 +69,7 @@ def configuration(
     return {
         "static_resources": {
             "listeners": [listener],
-            "clusters": [_cluster("app", host, int(port)) | _unused(), provider],
+            "clusters": [_cluster("app", host, int(port)), provider],
         },
         "overload_manager": {
             "resource_monitors": [
@@ -234,17 +235,6 @@ def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
         "connect_timeout": "2s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
-
-
-def _unused() -> dict[str, Any]:
-    # Shorter than the application's own five seconds: it never closes a connection in use.
-    options = {
-        "common_http_protocol_options": {"idle_timeout": "4s"},
-        "explicit_http_config": {"http_protocol_options": {}},
-    }
-    message = "upstreams.http.v3.HttpProtocolOptions"
-    name = f"envoy.extensions.{message}"
-    return {"typed_extension_protocol_options": {name: _typed(message) | options}}
 
 
 def _address(host: str, port: int) -> dict[str, Any]:
