@@ -1,7 +1,7 @@
 """A small application, good or bad in a given way: `vps_application.py BEHAVIOUR:NAME ADDRESS`.
 
 It says that it starts, and then answers every request with its NAME, after up to 40 ms, so that
-some are always under way.
+some are always under way; `/forwarded` with what it is told of who asks.
 """
 
 import random
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             with counting:
                 answered[200 if code < 500 else 500] += 1
-            body = NAME
+            body = self.headers["x-forwarded-for"] if self.path == "/forwarded" else NAME
             time.sleep(1.2 if self.path == "/slow" else random.uniform(0, 0.04))
         self.send_response(code)
         self.send_header("content-length", str(len(body)))

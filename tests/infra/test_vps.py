@@ -1,5 +1,6 @@
 """The deploy script of infra-vps with a real Caddy before two processes: no request is lost."""
 
+import http.client
 import random
 import signal
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vps_server import PATIENCE_S, Load, Server
 
@@ -195,6 +197,20 @@ def test_rollback_releases_and_secrets(serving: Server) -> None:
     assert len((serving.root / ".env").read_text()) > 64
     (serving.root / ".env").chmod(0o644)
     assert "others may read" in serving.run("good-five", "deploy", fails=True)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nobody_chooses_the_address_that_limits_count(refusing: Server, method: str) -> None:
+    """Caddy says who asked it, and nothing else; TRUSTED_HOPS of the release takes one address."""
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", refusing.port, timeout=30, source_address=("127.0.0.2", 0)
+    )
+    connection.request(method, "/forwarded", headers={"X-Forwarded-For": "203.0.113.7"})
+    told = connection.getresponse().read().decode()
+    connection.close()
+    release = yaml.safe_load((refusing.files / "release.yaml").read_text())
+    hops = int(release["services"]["app"]["environment"]["TRUSTED_HOPS"])
+    assert told.split(",") == ["127.0.0.2"] * hops
 
 
 def test_a_broken_caddyfile_changes_nothing(serving: Server) -> None:

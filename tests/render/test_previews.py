@@ -204,7 +204,7 @@ def test_a_hostile_branch_and_title_do_nothing(vps: Previews, kubernetes: Previe
 
 @pytest.mark.parametrize("value", ["github.head_ref", "github.event.pull_request.title"])
 def test_what_would_let_them_is_seen(vps: Previews, value: str) -> None:
-    planted = ('just deploy-preview "$NUMBER"', "just --list ${{ " + value + " }} || true")
+    planted = ('just preview-deployed up "$NUMBER"', "just --list ${{ " + value + " }} || true")
     assert vps.event("opened", planted=planted)[0]
     found = vps.pwned()
     assert found
@@ -215,9 +215,9 @@ def test_what_would_let_them_is_seen(vps: Previews, value: str) -> None:
 @pytest.mark.parametrize("number", ["12; touch PWNED", "$(touch PWNED)", "../12", "-1", "0x1", ""])
 def test_only_a_number_is_a_number(vps: Previews, kubernetes: Previews, number: str) -> None:
     for previews in (vps, kubernetes):
-        for recipe in ("deploy-preview", "destroy-preview"):
+        for action in ("up", "down"):
             done = subprocess.run(
-                ["just", recipe, number],
+                ["just", "preview-deployed", action, number],
                 cwd=previews.repository,
                 env=clean_environment() | {"PATH": previews.path, "PREVIEW_HOST": HOST},
                 capture_output=True, text=True, check=False,

@@ -2,12 +2,13 @@
 
 import asyncio
 import http.client
+import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,29 @@ from tests.auth.forge import LYING
 from tests.conftest import TABLES
 
 LOOPBACK = "127.0.0.1"
+CONNECTIONS = 8
+HASTE = {
+    "request_headers_timeout: 10s": "request_headers_timeout: 0.5s",
+    "request_timeout: 30s": "request_timeout: 1s",
+    "stream_idle_timeout: 60s": "stream_idle_timeout: 1.5s",
+    "idle_timeout: 300s": "idle_timeout: 0.5s",
+    "idle_timeout: 4s": "idle_timeout: 0.5s",
+    "connections: 10000": f"connections: {CONNECTIONS}",
+}
+ANY_PORT = {"socket_address": {"address": LOOPBACK, "port_value": 0}}
+# Whom the service has counted.
+COUNTED: list[str] = []
 Headers = Sequence[tuple[str, str]]
+Configured = Callable[[FastAPI, Issuer, GatewaySettings], str]
+
+# Small numbers, which a slow machine does not fill up again while they are counted.
+LIMITS = """
+tiers:
+  free: { read: 30/hour, write: 30/hour }
+  standard: { read: 90000/hour, write: 90000/hour }
+  gold: { read: 90000/hour, write: 90000/hour }
+addresses: { public: 90000/hour, login: 60/hour, refused: 90000/hour }
+"""
 
 
 @dataclass
@@ -49,28 +72,44 @@ class Recorder:
             return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.seen.append((scope["method"], scope["raw_path"].decode(), headers))
+        if "hang" in headers:
+            await asyncio.sleep(float(headers["hang"]))
         named = [(b"server", b"recorder/1.0")]
         await send({"type": "http.response.start", "status": 200, "headers": named})
         await send({"type": "http.response.body"})
 
 
 @dataclass
+class Gateway:
+    """An Envoy that runs: its port, and the folder of its log."""
+
+    port: int
+    folder: Path
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def statistics(self, name: str) -> str:
+        return _admin(self.folder, f"stats?filter={name}")
+
+
+@dataclass
 class Stack:
-    """The application, and a gateway before it and another before the recorder: their ports."""
+    """The application and the recorder, as they are served, and a gateway before the recorder."""
 
     app: FastAPI
     issuer: Issuer
     service: int
-    gateway: int
-    recorded: int
     recorder: Recorder
+    recording: int
+    recorded: int = 0
 
 
 def ask(
     port: int, method: str, target: str, headers: Headers = (), address: str = LOOPBACK
 ) -> Answer:
     """Send a request of exactly this target; its answer's body is not waited for."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=20, source_address=(address, 0))
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=60, source_address=(address, 0))
     try:
         connection.putrequest(method, target)
         for name, value in headers:
@@ -85,24 +124,56 @@ def ask(
 
 
 @pytest.fixture(scope="module")
-def stack(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    envoy = shutil.which("envoy") or shutil.which("envoy", path=str(Path(sys.executable).parent))
-    if envoy is None:
-        pytest.skip("envoy is not installed here: just gateway brings it")
-    scratch = tmp_path_factory.mktemp("gateway")
+def served(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
+        scratch = tmp_path_factory.mktemp("served")
         app, recorder = _application(patch, migrated, scratch), Recorder()
-        issuer = asyncio.run(issuer_of(app))
+        found = asyncio.run(issuer_of(app))
         with serving(app) as service, serving(recorder) as recording:
             issuer = replace(
-                issuer, jwks_uri=f"http://{LOOPBACK}:{service}/development-issuer/jwks"
+                found,
+                jwks_uri=f"http://{LOOPBACK}:{service}/development-issuer/jwks",
+                tenant_claim="tenant",
+                tier_claim="tier",
             )
-            said = replace(issuer, tenant_claim="tenant", tier_claim="tier")
-            with (
-                gateway(envoy, scratch / "service.yaml", app, issuer, service) as before_service,
-                gateway(envoy, scratch / "recorder.yaml", app, said, recording) as before_recorder,
-            ):
-                yield Stack(app, said, service, before_service, before_recorder, recorder)
+            yield Stack(app, issuer, service, recorder, recording)
+
+
+@pytest.fixture(scope="module")
+def configured() -> Configured:
+    """How a gateway's configuration is made."""
+    return text_of
+
+
+@pytest.fixture(scope="module")
+def stack(
+    served: Stack, configured: Configured, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    text = configured(served.app, served.issuer, before(served.recording))
+    with gateway(tmp_path_factory.mktemp("gateway"), text) as made:
+        yield replace(served, recorded=made.port)
+
+
+@pytest.fixture(scope="module")
+def hasty(
+    served: Stack, configured: Configured, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """One that has less patience, and takes few connections."""
+    text = configured(served.app, served.issuer, before(served.recording))
+    for line, shorter in HASTE.items():
+        text = text.replace(line, shorter)
+    with gateway(tmp_path_factory.mktemp("hasty"), text) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def through(
+    served: Stack, configured: Configured, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """The port of a gateway before the application itself, and behind a proxy."""
+    text = configured(served.app, served.issuer, before(served.service, trusted_hops=1))
+    with gateway(tmp_path_factory.mktemp("through"), text) as made:
+        yield made.port
 
 
 def _application(patch: pytest.MonkeyPatch, migrated: Path, scratch: Path) -> FastAPI:
@@ -119,13 +190,17 @@ def _application(patch: pytest.MonkeyPatch, migrated: Path, scratch: Path) -> Fa
     # All tests come from one address, and the service counts those that it refuses.
     patch.setattr("app.core.limits.ProcessCounters.incr", _first)
     database = shutil.copyfile(migrated, scratch / "app.db")
+    limits = scratch / "limits.yaml"
+    limits.write_text(LIMITS)
     settings = Settings(
         _env_file=None,
         environment="test",
         database_url=f"sqlite+aiosqlite:///{database}",
         in_process_workers=False,
         log_level="ERROR",
-        **TABLES,
+        # The gateway, and the proxy before it.
+        trusted_hops=2,
+        **TABLES | {"limits_file": limits},
     )
     app = create_app(settings)
     for path, scope in {
@@ -133,12 +208,13 @@ def _application(patch: pytest.MonkeyPatch, migrated: Path, scratch: Path) -> Fa
         "/planted/{name}": "metrics:read",
     }.items():
         guard = Security(principal_of, scopes=[scope])
-        app.add_api_route(path, lambda: "planted", dependencies=[guard])
+        app.add_api_route(path, lambda: "planted", dependencies=[guard], methods=["GET", "POST"])
     app.state.services.limits.assign(app, app.state.services.access)
     return app
 
 
-async def _first(_self: Any, _key: str, _expiry: int) -> int:
+async def _first(_self: Any, key: str, _expiry: int) -> int:
+    COUNTED.append(key)
     return 1
 
 
@@ -146,7 +222,14 @@ async def _first(_self: Any, _key: str, _expiry: int) -> int:
 def serving(app: Callable[..., Any]) -> Iterator[int]:
     """Serve on a free port, which comes out."""
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app,
+            port=0,
+            log_level="critical",
+            timeout_graceful_shutdown=1,
+            # As behind a gateway on another machine: of its own it believes this one only.
+            proxy_headers=False,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -156,36 +239,58 @@ def serving(app: Callable[..., Any]) -> Iterator[int]:
     thread.join(10)
 
 
-@contextmanager
-def gateway(envoy: str, path: Path, app: FastAPI, issuer: Issuer, upstream: int) -> Iterator[int]:
-    """Run Envoy before `upstream`; its port comes out. Its log is beside its configuration."""
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        port = free.getsockname()[1]
-    settings = GatewaySettings(
-        _env_file=None, host=LOOPBACK, port=port, upstream=f"{LOOPBACK}:{upstream}"
+def before(upstream: int, **changes: int) -> GatewaySettings:
+    """Settings of a gateway that takes a port which is free."""
+    return GatewaySettings.model_construct(
+        host=LOOPBACK, port=0, upstream=f"{LOOPBACK}:{upstream}", **changes
     )
-    path.write_text(text_of(app, issuer, settings))
-    options = ("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
-    with path.with_suffix(".log").open("w") as log:
+
+
+@contextmanager
+def gateway(folder: Path, text: str) -> Iterator[Gateway]:
+    """Run Envoy by this configuration; it comes out when it has the issuer's keys."""
+    envoy = shutil.which("envoy") or shutil.which("envoy", path=str(Path(sys.executable).parent))
+    if envoy is None:
+        pytest.skip("envoy is not installed here: just gateway brings it")
+    path, log = folder / "envoy.yaml", folder / "log"
+    path.write_text(text)
+    options = {
+        "--config-path": path,
+        "--config-yaml": json.dumps({"admin": {"address": ANY_PORT}}),
+        "--admin-address-path": folder / "admin",
+        "--concurrency": 1,
+        "--log-level": "warning",
+        "--file-flush-interval-msec": 50,
+    }
+    words = [str(word) for option in options.items() for word in option]
+    with log.open("w") as file:
         process = subprocess.Popen(  # noqa: S603  our own configuration
-            [envoy, "--config-path", str(path), *options], stdout=log, stderr=log
+            [envoy, "--disable-hot-restart", *words], stdout=file, stderr=file
         )
     try:
-        _wait(lambda: _listens(port), lambda: process.poll() is None)
-        yield port
+        _wait(
+            lambda: "fetch_success: 1" in _admin(folder, "stats?filter=jwks_fetch"),
+            lambda: process.poll() is None,
+        )
+        listeners = json.loads(_admin(folder, "listeners?format=json"))["listener_statuses"]
+        yield Gateway(listeners[0]["local_address"]["socket_address"]["port_value"], folder)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((LOOPBACK, port)) == 0
+def _admin(folder: Path, path: str) -> str:
+    """What Envoy tells of itself; nothing while it does not answer."""
+    try:
+        address = (folder / "admin").read_text()
+        with urllib.request.urlopen(f"http://{address}/{path}", timeout=60) as answer:
+            return answer.read().decode()
+    except (OSError, ValueError):
+        return ""
 
 
 def _wait(is_ready: Callable[[], bool], is_alive: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not is_ready():
         assert is_alive(), "it ended"
         assert time.monotonic() < until, "it did not start"

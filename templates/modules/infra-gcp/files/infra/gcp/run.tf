@@ -12,7 +12,7 @@ locals {
     ENVIRONMENT         = "production"
     LOG_FORMAT          = "json"
     IN_PROCESS_WORKERS  = "false"
-    FORWARDED_ALLOW_IPS = "*" # only Google's own proxy reaches the instances
+    TRUSTED_HOPS        = "1" # Google's own proxy, which says in X-Forwarded-For who asked it
     TMPDIR              = "/srv/var"
     DATABASE_URL        = "postgresql+asyncpg://app@${google_sql_database_instance.this.private_ip_address}:5432/app?ssl=require"
   }
