@@ -1,6 +1,6 @@
 """Stands in for what previews are shown on: each command notes how it was called, and with what."""
 
-import os
+import re
 from pathlib import Path
 
 DIGEST = "sha256:" + "7" * 64
@@ -49,9 +49,9 @@ def stand_ins(folder: Path, just: str) -> tuple[Path, Path]:
 
 
 def told(notes: Path) -> list[str]:
-    """What was noted so far, from which it begins anew; temporary folders are called TMP."""
+    """What was noted so far, from which it begins anew; folders of mktemp are called TMP."""
     if not notes.exists():
         return []
-    lines = notes.read_text().replace(os.environ.get("TMPDIR", "/tmp"), "TMP").splitlines()
+    text = re.sub(r"[^\s=]*/tmp\.\w+/", "TMP/", notes.read_text())
     notes.unlink()
-    return lines
+    return text.splitlines()
