@@ -11,7 +11,7 @@ from greenlane.combinations import everything
 from greenlane.kit import Kit, load_kit
 from greenlane.project import create
 from greenlane.render import render
-from made import run
+from made import requirement, run
 from osv import serving
 from rendering import write
 from workflow_steps import clean_environment
@@ -55,11 +55,11 @@ def osv() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def just(kit: Kit) -> str:
+def just() -> str:
     """The program that runs recipes, of the version that repositories have."""
     which = ("python", "-c", "import shutil; print(shutil.which('just'))")
-    package = f"rust-just{kit.versions['python']['rust-just']}"
-    return run(Path("/"), "uv", "run", "--no-project", "--quiet", "--with", package, *which).strip()
+    command = ("uv", "run", "--no-project", "--quiet", "--with", requirement("rust-just"))
+    return run(Path("/"), *command, *which).strip()
 
 
 @pytest.fixture(scope="session")
