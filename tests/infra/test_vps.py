@@ -61,7 +61,7 @@ def test_a_good_release_takes_over_and_no_request_is_lost(serving: Server) -> No
     ("image", "writes", "reason"),
     [
         ("never-ready:bad", True, "does not get healthy: /readyz answers 503"),
-        ("crashes:bad", True, "ends when it starts.\nno such column: tickets.mood"),
+        ("crashes:bad", True, "ends when it starts.\nstarts\nno such column: tickets.mood"),
         ("pages-fail:bad", True, "does not get healthy: /inbox answers 500"),
         ("good:bad-migration", True, "column is in use"),
         # These turn bad while they serve. Nobody may send a write again, so that only reads are
