@@ -1,6 +1,5 @@
 """Which databases the code can work on: its own, and that of a later release."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,23 +19,14 @@ def upgrade() -> None:
 """
 
 
-@pytest.fixture
-async def present(tmp_path: Path) -> AsyncIterator[Database]:
-    """Migrated by the present code: the fixture `database` may be of a later release."""
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/present.db")
-    await migrate.upgrade(database)
-    yield database
-    await database.close()
-
-
 async def execute(database: Database, *statements: str) -> None:
     async with database.session() as session:
         for statement in statements:
             await session.execute(text(statement))
 
 
-async def test_it_is_ready_on_what_it_migrated(present: Database) -> None:
-    assert await migrate.pending(present) is None
+async def test_it_is_ready_on_what_it_migrated(database: Database) -> None:
+    assert await migrate.pending(database) is None
 
 
 @pytest.mark.parametrize(
@@ -48,10 +38,10 @@ async def test_it_is_ready_on_what_it_migrated(present: Database) -> None:
     ],
 )
 async def test_it_stays_ready_on_the_schema_of_the_next_release(
-    present: Database, statements: tuple[str, ...]
+    database: Database, statements: tuple[str, ...]
 ) -> None:
-    await execute(present, *statements)
-    assert await migrate.pending(present) is None
+    await execute(database, *statements)
+    assert await migrate.pending(database) is None
 
 
 @pytest.mark.parametrize(
@@ -65,10 +55,10 @@ async def test_it_stays_ready_on_the_schema_of_the_next_release(
     ],
 )
 async def test_it_is_not_ready_on_what_lacks_something(
-    present: Database, statements: tuple[str, ...]
+    database: Database, statements: tuple[str, ...]
 ) -> None:
-    await execute(present, *statements)
-    assert "run `app db upgrade`" in (await migrate.pending(present) or "")
+    await execute(database, *statements)
+    assert "run `app db upgrade`" in (await migrate.pending(database) or "")
 
 
 def add_revision(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -82,11 +72,11 @@ def add_revision(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 @pytest.mark.parametrize("more", [(), ("INSERT INTO alembic_version VALUES ('later')",)])
 async def test_it_is_not_ready_where_a_feature_has_an_older_revision(
-    present: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
-    await execute(present, *more)
+    await execute(database, *more)
     add_revision(monkeypatch, tmp_path)
-    assert "run `app db upgrade`" in (await migrate.pending(present) or "")
+    assert "run `app db upgrade`" in (await migrate.pending(database) or "")
 
 
 async def noted(database: Database) -> set[str]:
@@ -94,17 +84,17 @@ async def noted(database: Database) -> set[str]:
         return set(await session.scalars(text("SELECT version_num FROM alembic_version")))
 
 
-async def test_an_older_release_that_is_deployed_again_migrates_nothing(present: Database) -> None:
-    await execute(present, *LATER)
-    await migrate.upgrade(present)
-    assert await noted(present) == {"later"}
+async def test_an_older_release_that_is_deployed_again_migrates_nothing(database: Database) -> None:
+    await execute(database, *LATER)
+    await migrate.upgrade(database)
+    assert await noted(database) == {"later"}
 
 
 async def test_a_feature_that_is_gone_stops_no_migration(
-    present: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await execute(present, "INSERT INTO alembic_version VALUES ('gone')")
+    await execute(database, "INSERT INTO alembic_version VALUES ('gone')")
     add_revision(monkeypatch, tmp_path)
-    await migrate.upgrade(present)
-    assert {"gone", "core_next"} <= await noted(present)
-    assert await migrate.pending(present) is None
+    await migrate.upgrade(database)
+    assert {"gone", "core_next"} <= await noted(database)
+    assert await migrate.pending(database) is None
