@@ -9,7 +9,7 @@ from greenlane.tree import Tree
 
 _OF_OTHERS = re.compile(r"^(knowledge|\.greenlane)/|\.(csv|tar|jsonl|png|bin)$")
 # CI asks for them by name, and does without where the infrastructure brings none.
-_BY_CHANCE = {"deploy", "deploy-preview", "destroy-preview", "sweep-previews"}
+_BY_CHANCE = {"deploy", "preview-deployed"}
 # Named under a condition: "where ... lists the hosts".
 _IF_THERE = {"policies/data.yaml"}
 _RECIPE = re.compile(r"^@?([a-z][a-z0-9-]*)(?: [^\n:]*(?:\"[^\n]*)?)?:(?!=)", re.MULTILINE)

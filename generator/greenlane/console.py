@@ -102,6 +102,11 @@ class Console:
         columns = shutil.get_terminal_size((80, 24)).columns
         return max(20, min(columns, _MAX_WIDTH))
 
+    @property
+    def height(self) -> int:
+        """Lines that stay on the screen; without a terminal all do."""
+        return shutil.get_terminal_size().lines if self.animated else sys.maxsize
+
     def symbol(self, name: str) -> str:
         return _SYMBOLS[name][0 if self.unicode else 1]
 

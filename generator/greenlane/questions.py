@@ -140,6 +140,6 @@ def _text(question: Question, value: object) -> str:
 def _unfit(question: Question, value: object, reason: str) -> GreenlaneError:
     written = f'"{value}"' if isinstance(value, str) and value.isprintable() else ascii(value)
     return GreenlaneError(
-        f"{question.name}: {written} does not fit; {reason}",
+        f"{question.name}: {written if value != '' else 'an empty answer'} does not fit; {reason}",
         f"{question.help} Give it with --set {question.name}=... or in the answers file.",
     )

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ _NEXT = (
     ("uv run just check", "every gate, as CI runs them"),
     ("uv run just serve", "http://localhost:8000"),
 )
+# What the question takes that follows a summary.
+_QUESTION_LINES = 5
 
 
 def answered(kit: Kit, answers: Answers) -> list[tuple[str, str]]:
@@ -63,7 +66,26 @@ def what_it_does(*, commit: bool, set_up: bool) -> str:
 def show_plan(
     kit: Kit, answers: Answers, tree: Tree, dest: Path, doing: str, console: Console
 ) -> None:
-    """The summary before writing: answers, folders, and `doing`, what will be done."""
+    """The summary before writing: answers, folders, and `doing`, what will be done.
+
+    Where the screen has no room for all of it, what was answered just above is not said again.
+    """
+    whole = StringIO()
+    _show_summary(kit, answers, tree, dest, doing, Console(stdout=whole), is_whole=True)
+    is_whole = whole.getvalue().count("\n") + _QUESTION_LINES <= console.height
+    _show_summary(kit, answers, tree, dest, doing, console, is_whole=is_whole)
+
+
+def _show_summary(
+    kit: Kit,
+    answers: Answers,
+    tree: Tree,
+    dest: Path,
+    doing: str,
+    console: Console,
+    *,
+    is_whole: bool,
+) -> None:
     needed = {
         other for name in (answers.app, *answers.modules) for other in kit.parts[name].requires
     }
@@ -72,13 +94,14 @@ def show_plan(
     console.heading("Summary")
     rows = [
         ("folder", str(dest)),
-        ("application", kit.parts[answers.app].title),
+        *([("application", kit.parts[answers.app].title)] if is_whole else []),
         ("parts", ", ".join(chosen) or "none"),
         *([("with them", ", ".join(along))] if along else []),
-        *answered(kit, answers),
+        *(answered(kit, answers) if is_whole else [("files", str(len(tree)))]),
     ]
     console.pairs([(name, value or "(nothing)") for name, value in rows])
-    show_folders(tree, console)
+    if is_whole:
+        show_folders(tree, console)
     if doing:
         console.line()
         console.paragraph(doing)

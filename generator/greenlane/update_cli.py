@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,16 +61,73 @@ def trust_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What every command that changes a project has."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a change of a project was asked for."""
+
+    console: Console
+    start: Path
+    kit_root: Path | None
+    dry_run: bool
+    branch: str
+    trust: bool
+
+    def by(
+        self,
+        recipe: Callable[..., AbstractContextManager[Plan]],
+        *arguments: Sequence[str],
+        ref: str = "",
+        **options: Sequence[str],
+    ) -> int:
+        """The exit status, when `recipe` has changed the project, or shown what it would change."""
+        folder = find_project(self.start)
+        with _source(folder, self.kit_root, trust=self.trust, ref=ref) as source:
+            return self.make(recipe(folder, source, *arguments, **options))
+
+    def make(self, planned: AbstractContextManager[Plan]) -> int:
+        from greenlane.update_report import plan_data, show_plan
+
+        applied, branch, patch = not self.dry_run, self.branch, ""
+        with planned as plan:
+            if applied:
+                plan.apply(branch)
+            else:
+                plan.check()
+                patch = plan.patch()
+            if self.console.as_json:
+                data = plan_data(plan, applied=applied, branch=branch, patch=patch)
+                self.console.document(data)
+            else:
+                if patch:
+                    self.console.line(patch)
+                show_plan(plan, self.console, applied=applied, branch=branch)
+            return int(bool(plan.merge.conflicts))
+
+
+def change_options(command: Callable[..., int]) -> Callable[..., Any]:
+    """What every command that changes a project has; the command gets it as a `Change`."""
+
+    @functools.wraps(command)
+    def gathered(
+        console: Console,
+        start: Path,
+        kit_root: Path | None,
+        dry_run: bool,
+        branch: str,
+        trust: bool = False,
+        **given: Any,
+    ) -> int:
+        change = Change(console, start, kit_root, dry_run, branch, trust)
+        return command(change, **given)
+
     for option in (
         click.option("--branch", metavar="NAME", default="", help="Do it on a new branch."),
         click.option("--dry-run", is_flag=True, help="Show the final diff and write nothing."),
         project_option,
         kit_option,
     ):
-        command = option(command)
-    return common(command)
+        gathered = option(gathered)
+    return common(gathered)
 
 
 @click.command(
@@ -92,29 +151,17 @@ Examples:
 @set_option
 @change_options
 @trust_option
-def update(
-    console: Console,
-    start: Path,
-    kit_root: Path | None,
-    dry_run: bool,
-    branch: str,
-    trust: bool,
-    abort: bool,
-    ref: str,
-    sets: tuple[str, ...],
-) -> int:
+def update(change: Change, abort: bool, ref: str, sets: tuple[str, ...]) -> int:
     """Merge what the installed kit, or a newer version of the template, renders into the project.
 
     Your edits, renames and deletions stay. Where both sides changed the same place, git's own
     conflict is left for you, and the commit waits until it is resolved.
     """
     if abort:
-        return _abort(console, start)
-    folder = find_project(start)
-    with _source(folder, kit_root, trust=trust, ref=ref) as source:
-        from greenlane import update as recipes
+        return _abort(change.console, change.start)
+    from greenlane.update import update as recipe
 
-        return _change(console, recipes.update(folder, source, sets=sets), dry_run, branch)
+    return change.by(recipe, ref=ref, sets=sets)
 
 
 @click.command(short_help="Add modules to the project.", epilog=_STATUS)
@@ -122,43 +169,22 @@ def update(
 @set_option
 @change_options
 @trust_option
-def add(
-    console: Console,
-    names: tuple[str, ...],
-    start: Path,
-    kit_root: Path | None,
-    dry_run: bool,
-    branch: str,
-    trust: bool,
-    sets: tuple[str, ...],
-) -> int:
+def add(change: Change, names: tuple[str, ...], sets: tuple[str, ...]) -> int:
     """Add modules, and those that they require."""
-    folder = find_project(start)
-    with _source(folder, kit_root, trust=trust) as source:
-        from greenlane import update as recipes
+    from greenlane.update import add as recipe
 
-        return _change(console, recipes.add(folder, source, names, sets=sets), dry_run, branch)
+    return change.by(recipe, names, sets=sets)
 
 
 @click.command(short_help="Take modules out of the project.", epilog=_STATUS)
 @click.argument("names", nargs=-1, required=True, shell_complete=completes("modules"))
 @change_options
 @trust_option
-def remove(
-    console: Console,
-    names: tuple[str, ...],
-    start: Path,
-    kit_root: Path | None,
-    dry_run: bool,
-    branch: str,
-    trust: bool,
-) -> int:
+def remove(change: Change, names: tuple[str, ...]) -> int:
     """Take modules out. Files of theirs that you edited are left to you as conflicts."""
-    folder = find_project(start)
-    with _source(folder, kit_root, trust=trust) as source:
-        from greenlane import update as recipes
+    from greenlane.update import remove as recipe
 
-        return _change(console, recipes.remove(folder, source, names), dry_run, branch)
+    return change.by(recipe, names)
 
 
 @click.command("set", short_help="Change answers of the project.", epilog=_STATUS)
@@ -166,42 +192,22 @@ def remove(
                 shell_complete=completes("settings"))  # fmt: skip
 @change_options
 @trust_option
-def set_(
-    console: Console,
-    sets: tuple[str, ...],
-    start: Path,
-    kit_root: Path | None,
-    dry_run: bool,
-    branch: str,
-    trust: bool,
-) -> int:
+def set_(change: Change, sets: tuple[str, ...]) -> int:
     """Change answers: `greenlane set region=eu`."""
-    folder = find_project(start)
-    with _source(folder, kit_root, trust=trust) as source:
-        from greenlane import update as recipes
+    from greenlane.update import set_answers as recipe
 
-        return _change(console, recipes.set_answers(folder, source, sets), dry_run, branch)
+    return change.by(recipe, sets)
 
 
 @click.command(short_help="Bring back files that you deleted.", epilog=_STATUS)
 @click.argument("paths", nargs=-1, required=True)
 @change_options
 @trust_option
-def restore(
-    console: Console,
-    paths: tuple[str, ...],
-    start: Path,
-    kit_root: Path | None,
-    dry_run: bool,
-    branch: str,
-    trust: bool,
-) -> int:
+def restore(change: Change, paths: tuple[str, ...]) -> int:
     """Bring back files of the kit that were deleted; PATHS are relative to the project."""
-    folder = find_project(start)
-    with _source(folder, kit_root, trust=trust) as source:
-        from greenlane import update as recipes
+    from greenlane.update import restore as recipe
 
-        return _change(console, recipes.restore(folder, source, paths), dry_run, branch)
+    return change.by(recipe, paths)
 
 
 @click.command(short_help="Put an existing repository under the kit.", epilog=_STATUS)
@@ -209,11 +215,7 @@ def restore(
 @answers_options
 @change_options
 def adopt(
-    console: Console,
-    start: Path,
-    kit_root: Path | None,
-    dry_run: bool,
-    branch: str,
+    change: Change,
     source: str | None,
     origin: dict[str, Any],
     **given: Any,
@@ -227,6 +229,7 @@ def adopt(
     from greenlane.answers import resolve
     from greenlane.kits import chosen_kit
 
+    start, kit_root = change.start, change.kit_root
     kit_asked = kit_root is not None or any(given.values())
     if source is not None or (not kit_asked and _has_foreign_record(start)):
         from greenlane.sources.adopting import adopt as adopt_template
@@ -234,10 +237,10 @@ def adopt(
 
         found = origin_for(start, source, origin, given)
         planned = adopt_template(start, found, ref=origin["ref"], trust=origin["trusted"])
-        return _change(console, planned, dry_run, branch)
+        return change.make(planned)
     kit = chosen_kit(kit_root)
     answers = resolve(kit, **given)
-    return _change(console, recipes.adopt(start, kit, answers), dry_run, branch)
+    return change.make(recipes.adopt(start, kit, answers))
 
 
 @click.command(
@@ -305,7 +308,6 @@ def _source(
     folder: Path, kit_root: Path | None, *, ref: str = "", trust: bool = False
 ) -> Iterator[Source | Kit]:
     """What the project was made from: the kit, or a template."""
-    from greenlane.kits import kit_of_project
     from greenlane.sources.origin import origin_of
 
     if (origin := origin_of(folder)) is None:
@@ -322,27 +324,6 @@ def _source(
 
     with opened(origin, ref=ref, trust=trust) as source:
         yield source
-
-
-def _change(
-    console: Console, planned: AbstractContextManager[Plan], dry_run: bool, branch: str
-) -> int:
-    from greenlane.update_report import plan_data, show_plan
-
-    with planned as plan:
-        patch = ""
-        if dry_run:
-            plan.check()
-            patch = plan.patch()
-        else:
-            plan.apply(branch)
-        if console.as_json:
-            console.document(plan_data(plan, applied=not dry_run, branch=branch, patch=patch))
-        else:
-            if patch:
-                console.line(patch)
-            show_plan(plan, console, applied=not dry_run, branch=branch)
-        return int(bool(plan.merge.conflicts))
 
 
 def _abort(console: Console, start: Path) -> int:

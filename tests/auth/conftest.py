@@ -10,14 +10,16 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from login_support import COOLDOWN_S, SECRET, Serve, Served, serving
-from made import new, run
+from made import greenlane, new, run
 from workflow_steps import clean_environment
 
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that had no login, and was given it."""
     folder = tmp_path_factory.mktemp("login") / "app"
-    new("minimal", folder, "auth")
+    new("minimal", folder)
+    greenlane("add", "auth", "--project", str(folder))
     run(folder, "uv", "sync", "--quiet")
     return folder
 

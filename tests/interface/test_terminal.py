@@ -44,10 +44,14 @@ class Terminal:
                 time.sleep(0.15)  # or the next key would make it Alt
 
     def see(self, text: str) -> None:
-        """Waits until `text` is on the screen."""
+        """Waits until `text` is on the screen, and what is painted with it too."""
         end = time.monotonic() + 15
         while text not in self.text():
             assert time.monotonic() < end, f"not on the screen: {text}\n{self.text()}"
+            self._read(0.1)
+        painted = -1
+        while painted != len(self.bytes):
+            painted = len(self.bytes)
             self._read(0.1)
 
     def end(self) -> int:
@@ -99,7 +103,7 @@ def test_a_repository_by_arrow_keys_with_a_change_of_mind(
     assert screen.rows()[0] == "✓ What do you want to build?  Support desk"
     screen.press(DOWN, DOWN, ENTER)  # choose the parts myself
     screen.see("Which parts should it have?")
-    assert "esc back" in screen.text()
+    screen.see("esc back")
     screen.press(" ")  # Webhooks
     screen.see("adds Audit, needed by Webhooks")
     screen.press(DOWN, DOWN, " ", ENTER)  # Reports, which do not fit
@@ -145,6 +149,19 @@ def test_a_repository_by_arrow_keys_with_a_change_of_mind(
     assert "signer: Eve" in record
     line = next(row for row in screen.rows() if row.startswith("  greenlane new shop"))
     assert "--with webhooks" in line
+
+
+@pytest.mark.parametrize(("rows", "is_whole"), [(40, True), (16, False)])
+def test_the_summary_stays_on_the_screen(
+    terminal: Open, small_kit: Path, rows: int, is_whole: bool
+) -> None:
+    screen = terminal("new", "shop", "--kit", small_kit, rows=rows)
+    screen.see("start with?")
+    screen.press(DOWN, *[ENTER] * 6)
+    screen.see("Cancel")
+    summary = screen.text().partition("Summary\n")[2]
+    assert "  folder" in summary
+    assert ("project_title" in summary, "  files" in summary) == (is_whole, not is_whole)
 
 
 def test_keys_typed_ahead_neither_show_nor_get_lost(terminal: Open, small_kit: Path) -> None:

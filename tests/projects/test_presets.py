@@ -7,11 +7,12 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from made import KIT, LARGE_MODEL, new, run, status
+from made import KIT, LARGE_MODEL, chosen, modules_of, new, run, status
 from workflow_steps import clean_environment
 
 pytestmark = pytest.mark.slow
@@ -26,8 +27,22 @@ UNDATED = re.compile(r"^warning: `\S+` is missing an upload date, but user provi
 # The freelancer's is taken through every gate by `start`, below.
 @pytest.mark.parametrize("choice", [*sorted({*KIT.presets} - {"freelancer"}), LARGE_MODEL])
 def test_every_gate_is_green(choice: str, tmp_path: Path) -> None:
-    folder = tmp_path / "my-app"
-    new(choice, folder)
+    is_green(tmp_path / "my-app", choice)
+
+
+# Some minutes each.
+@pytest.mark.weekly
+@pytest.mark.parametrize("choice", chosen(), ids=lambda it: " + ".join(it) or "nothing")
+def test_every_gate_is_green_wherever_it_runs(choice: tuple[str, ...], tmp_path: Path) -> None:
+    # The presets take turns, so that each meets every place and every CI.
+    number = chosen().index(choice)
+    presets = sorted(KIT.presets)
+    preset = presets[(number + number // len(presets)) % len(presets)]
+    is_green(tmp_path / "my-app", preset, modules_of(preset, choice))
+
+
+def is_green(folder: Path, choice: str, modules: Sequence[str] = ()) -> None:
+    new(choice, folder, modules=modules)
     assert status(folder) == ""
 
     printed = run(folder, "uv", "run", "just", "setup")

@@ -1,6 +1,5 @@
 """Every preset with every choice of cloud and CI that the wizard offers after it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,46 +8,25 @@ from github_parser import read_by_github
 from greenlane.answers import Answers, resolve
 from greenlane.combinations import templates
 from greenlane.hygiene import problems
-from greenlane.kit import Category, load_kit
 from greenlane.render import render
 from greenlane.tree import File, Tree
+from made import KIT, chosen, modules_of
 from references import missing
 from rendering import tool, write
 
 pytestmark = pytest.mark.slow
 
-KIT = load_kit()
 Rendered = dict[str, tuple[Answers, Tree]]
-
-
-def choices(category: Category) -> Iterator[tuple[str, ...]]:
-    """None, one, and, of two, both."""
-    members = KIT.members(category.name)
-    yield ()
-    yield from ((name,) for name in members)
-    if len(members) == 2:
-        yield tuple(members)
-
-
-def chosen() -> Iterator[tuple[str, ...]]:
-    """One choice of each category that is asked about."""
-    found: list[tuple[str, ...]] = [()]
-    for category in KIT.categories.values():
-        if category.ask:
-            found = [(*before, *choice) for before in found for choice in choices(category)]
-    yield from found
 
 
 @pytest.fixture(scope="module")
 def rendered() -> Rendered:
-    asked = {c.name for c in KIT.categories.values() if c.ask}
     found: Rendered = {}
-    for preset in KIT.presets.values():
-        kept = [name for name in preset.modules if KIT.parts[name].category not in asked]
+    for preset in KIT.presets:
         for choice in chosen():
-            modules = ",".join([*kept, *choice])
-            answers = resolve(KIT, name="my-app", preset=preset.name, sets=[f"modules={modules}"])
-            found[" + ".join([preset.name, *choice])] = answers, render(KIT, answers)
+            modules = ",".join(modules_of(preset, choice))
+            answers = resolve(KIT, name="my-app", preset=preset, sets=[f"modules={modules}"])
+            found[" + ".join([preset, *choice])] = answers, render(KIT, answers)
     return found
 
 

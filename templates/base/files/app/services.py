@@ -81,12 +81,7 @@ def build_services(settings: Settings) -> Services:
         Flows(metrics, slo.load(settings.slo_file)),
         gateway,
         access.load(settings.access_file),
-        Limits(
-            limits.load(settings.limits_file),
-            settings.rate_limits_url,
-            metrics,
-            settings.client_address_header,
-        ),
+        Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics),
     )
     services.outdated.append(idempotency.outdated)
     services.lifespans.append(gateway.running)

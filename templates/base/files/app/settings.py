@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.core.wall import TENANT_NAME
+from app.core.tenants import TENANT_NAME
 
 
 class Settings(BaseSettings):
@@ -40,11 +40,10 @@ class Settings(BaseSettings):
     rate_limits_url: str = Field(
         default="mem://", pattern="^(mem|rediss?)://", description="mem:// or redis://host:6379/0"
     )
-    client_address_header: str = Field(
-        default="",
-        description="Where the platform itself says who the caller is, such as Fly-Client-IP",
-    )
     access_file: Path = Path("access.yaml")
+    trusted_hops: int = Field(
+        default=0, ge=0, description="Proxies of yours in front, which add to X-Forwarded-For"
+    )
 
     @field_validator("database_url")
     @classmethod

@@ -95,16 +95,16 @@ class ProcessCounters:
 
     def __init__(self) -> None:
         self._windows: dict[str, tuple[float, int]] = {}
-        self._sweep_at = _SWEEP_AT
+        self._kept = 0
 
     async def incr(self, key: str, expiry: int) -> int:
         now = time.time()
         until, count = self._windows.get(key, (0.0, 0))
         if until <= now:
-            if len(self._windows) >= self._sweep_at:
+            # Where all of them are recent, the next one must not look at all of them again.
+            if len(self._windows) >= max(_SWEEP_AT, 2 * self._kept):
                 self._windows = {k: v for k, v in self._windows.items() if v[0] > now}
-                # Where all of them are recent, the next one must not look at all of them again.
-                self._sweep_at = max(_SWEEP_AT, 2 * len(self._windows))
+                self._kept = len(self._windows)
             until, count = now + expiry, 0
         self._windows[key] = (until, count + 1)
         return count + 1
@@ -124,9 +124,8 @@ def _counters(url: str) -> Counters:
 class Limits:
     """Counts requests. Each limit is a number for a window that begins with its first request."""
 
-    def __init__(self, table: Table, url: str, metrics: Metrics, address_header: str = "") -> None:
+    def __init__(self, table: Table, url: str, metrics: Metrics) -> None:
         self.table = table
-        self._address_header = address_header
         self.operations: dict[str, str] = {}
         self._of_route: dict[int, str] = {}
         self._counters = _counters(url)
@@ -195,10 +194,6 @@ class Limits:
     async def close(self) -> None:
         await self._counters.close()
 
-    def _address(self, request: Request) -> str:
-        peer = request.client.host if request.client else ""
-        return neighbourhood(request.headers.get(self._address_header) or peer)
-
     async def _counted(self, key: str, expiry: int) -> tuple[int, float]:
         """Count once more: how often it was in this window, and until when that lasts."""
         if time.monotonic() >= self._paused_until:
@@ -218,7 +213,7 @@ class Limits:
         Attempts to get in that fail are counted too. Raises 401, and 429.
         """
         name = self._of_route.get(id(request.scope["route"])) or _usual(request.method)
-        address = self._address(request)
+        address = neighbourhood(request.client.host) if request.client else ""
         addresses = self.table.addresses
         if name in addresses:
             await self.count(request, name, addresses[name], address)

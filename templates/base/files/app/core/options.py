@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from app.core.principal import Principal
+from app.core.tenants import is_tenant
 from app.core.text import printable
-from app.core.wall import is_tenant
 from app.settings import Settings
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")

@@ -4,7 +4,6 @@ The first are the queries, which all name a tenant. Where one is forgotten, this
 nothing of others. SQLite has no such thing.
 """
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -21,18 +20,9 @@ ROLE = "app_tenant"
 EVERYBODY = "*"
 current_tenant: ContextVar[str] = ContextVar("current_tenant", default=EVERYBODY)
 
-# A tenant's name stands in policies, keys of caches and addresses: none of it can be anything else
-# there, least of all `EVERYBODY`.
-TENANT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
 _ENTER = text("select set_config('role', :role, true), set_config('app.tenant', :tenant, true)")
 _SWITCH = text("select set_config('app.tenant', :tenant, true)")
 _IS_VISIBLE = f"current_setting('app.tenant', true) in ('{EVERYBODY}', {TENANT})"
-
-
-def is_tenant(name: str) -> bool:
-    """Whether a tenant may be called so."""
-    return re.fullmatch(TENANT_NAME, name) is not None
 
 
 def enter(connection: Connection) -> None:

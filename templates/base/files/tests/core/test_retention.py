@@ -48,7 +48,7 @@ async def test_a_database_that_is_away_is_asked_again(
     async def forget(*_: object) -> int:
         asked.append(1)
         if len(asked) == 1:
-            raise TimeoutError
+            raise ConnectionRefusedError
         if len(asked) == 3:
             raise KeyError("the end")
         return 0

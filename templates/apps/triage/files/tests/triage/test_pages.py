@@ -122,12 +122,12 @@ async def test_a_page_has_a_next_one(
 
 async def test_a_wrong_cursor_is_a_page_with_a_way_back(client: httpx2.AsyncClient) -> None:
     html = await page(client, "/inbox?cursor=nonsense", status=422)
-    assert "Back to the inbox" in html
+    assert "Back to the start" in html
 
 
 @pytest.mark.parametrize("path", ["/inbox/none", "/help/none"])
 async def test_what_is_not_there_is_a_page_too(client: httpx2.AsyncClient, path: str) -> None:
-    assert "Back to the inbox" in await page(client, path, status=404)
+    assert "Back to the start" in await page(client, path, status=404)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from app.core.access import Access
 from app.core.db import utcnow
 from app.core.principal import DEFAULT_TIER
 from app.core.problems import AppError
+from app.core.tenants import is_tenant
 from app.core.text import printable
-from app.core.wall import is_tenant
 from app.settings import Settings
 
 PASSWORD_ACR = "urn:app:pwd"  # noqa: S105  a name, not a password

@@ -42,7 +42,7 @@ def provider(document: Any, keys: Any = KEYS, **headers: str) -> httpx2.MockTran
         found = keys if request.url.path == "/jwks" else document
         if isinstance(found, httpx2.Response):
             return found
-        return httpx2.Response(200, json=found, headers=headers)
+        return httpx2.Response(200, content=json.dumps(found), headers=headers)
 
     return httpx2.MockTransport(answer)
 

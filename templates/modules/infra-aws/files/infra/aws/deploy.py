@@ -97,7 +97,7 @@ def _present(stack: Stack) -> Images:
     if deployed is None:
         raise click.ClickException(
             f"{stack.environment} runs nothing yet, so there is no image: "
-            f"`just deploy {stack.environment}` makes the stack and starts the first one"
+            f"`just aws-deploy {stack.environment}` makes the stack and starts the first one"
         )
     return deployed.images
 

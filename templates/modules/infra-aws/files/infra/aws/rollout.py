@@ -121,6 +121,6 @@ def _now(stack: Versions) -> Deployed:
     deployed = stack.deployed()
     if deployed is None:
         raise click.ClickException(
-            "the stack has no outputs; `just infra-plan` shows what is missing"
+            "the stack has no outputs; `just aws-plan` shows what is missing"
         )
     return deployed

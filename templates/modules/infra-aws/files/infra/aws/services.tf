@@ -22,8 +22,8 @@ locals {
       IN_PROCESS_WORKERS = "false"
       DATABASE_URL       = module.data.database_url
       INFERENCE_URL      = "http://${local.inference}:${local.port}"
-      # What the load balancer adds is true; what stands before it, the caller may have made up.
-      FORWARDED_ALLOW_IPS = "127.0.0.1,${var.network_cidr}"
+      # The load balancer, which adds to X-Forwarded-For who asked it. With CloudFront before it: 2.
+      TRUSTED_HOPS = "1"
     },
     var.settings,
   )

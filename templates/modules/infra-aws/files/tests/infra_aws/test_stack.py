@@ -17,7 +17,7 @@ from infra.aws.stack import HERE, ROOT, Stack, Step
 def test_the_weights_are_those_of_the_rollout() -> None:
     rollout = load(ROOT / "rollout.yaml")
     for name, text in ecs(rollout, "application", rollout.regions[0]).items():
-        assert (HERE / name).read_text() == text, "run `just infra-rollout`"
+        assert (HERE / name).read_text() == text, "run `just aws-render`"
 
 
 def test_production_and_a_branch_are_the_same_stack() -> None:

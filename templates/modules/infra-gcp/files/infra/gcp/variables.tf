@@ -108,7 +108,7 @@ variable "candidate_weight" {
   }
 }
 
-# The three below come from rollout.auto.tfvars.json, which `just gcp-rollout` makes from rollout.yaml.
+# The three below come from rollout.auto.tfvars.json, which `just gcp-render` makes from rollout.yaml.
 variable "rollout_steps" {
   description = "Percentages of candidate and current version, and the minutes that each step is watched."
   type        = list(object({ candidate = number, current = number, minutes = number }))

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_weights_are_those_of_the_rollout() -> None:
     rollout = load(ROOT / "rollout.yaml")
     for name, text in ecs(rollout, "application", rollout.regions[0]).items():
-        assert (ROOT / "infra/gcp" / name).read_text() == text, "run `just gcp-rollout`"
+        assert (ROOT / "infra/gcp" / name).read_text() == text, "run `just gcp-render`"
 
 
 def test_no_variable_file_holds_a_secret() -> None:

@@ -18,7 +18,7 @@ def manifest() -> str:
         "metadata": {"name": "app"},
         "spec": {"groups": groups},
     }
-    made = "# Made from ops/prometheus/rules by `just render-kubernetes`: change those, not this.\n"
+    made = "# Made from ops/prometheus/rules by `just kubernetes-render`: change those, not this.\n"
     return made + yaml.safe_dump(rule, sort_keys=False, width=120)
 
 

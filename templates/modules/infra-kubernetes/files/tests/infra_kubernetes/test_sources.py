@@ -21,13 +21,13 @@ def texts(folder: str) -> dict[str, str]:
 def test_the_rollout_is_that_of_rollout_yaml() -> None:
     for name, text in argo(ROLLOUT, "application", ROLLOUT.regions[0]).items():
         kept = (FOLDER / "base/rollout" / name).read_text()
-        assert kept == text, f"{name} differs: run `just render-kubernetes`"
+        assert kept == text, f"{name} differs: run `just kubernetes-render`"
 
 
 def test_the_rules_are_those_of_prometheus() -> None:
     made = runpy.run_path(str(FOLDER / "rules.py"))["manifest"]()
     kept = (FOLDER / "components/monitoring/rules.yaml").read_text()
-    assert kept == made, "the rules differ: run `just render-kubernetes`"
+    assert kept == made, "the rules differ: run `just kubernetes-render`"
 
 
 @pytest.mark.anyio

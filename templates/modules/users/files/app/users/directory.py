@@ -17,7 +17,7 @@ from app.core.db import utcnow
 from app.core.limits import Table
 from app.core.principal import Principal
 from app.core.problems import AppError
-from app.core.wall import is_tenant
+from app.core.tenants import is_tenant
 from app.users.models import Client, Mapping, Member, Tenant
 from app.users.recent import Recent
 from app.users.rules import governs, held_tenant, known_roles, require_governed, require_within
