@@ -152,7 +152,10 @@ async def test_66_a_document_that_says_odd_things_is_only_wrong() -> None:
     for name in (*GOOD, "userinfo_endpoint", "keys"):
         for value in ODD:
             keys = KEYS | {name: value} if name == "keys" else KEYS
-            report = await examine(provider(GOOD | {name: value}, keys))
+            try:
+                report = await examine(provider(GOOD | {name: value}, keys))
+            except (TypeError, ValueError) as error:
+                pytest.fail(f"{name} {value!r}: {error!r}")
             assert report.errors or report.warnings or name not in GOOD or value == GOOD[name]
     assert (await examine(provider(GOOD), "https://[")).errors
 
