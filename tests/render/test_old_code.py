@@ -29,7 +29,7 @@ def downgrade() -> None:
     pass
 '''
 # Enough of the tests that ask for a database.
-FEW = {"PYTEST_ADDOPTS": "-k idempotency"}
+FEW = {"PYTEST_ADDOPTS": "-k test_requests"}
 
 
 @pytest.fixture(scope="module")

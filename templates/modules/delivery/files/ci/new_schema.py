@@ -1,26 +1,21 @@
 """For old_code.py, a plugin of pytest: tests that ask for a database get the one in NEW_SCHEMA."""
 
 import os
-import shutil
+from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
-# What hands out a migrated database in tests/conftest.py.
+# Hands out a migrated database in tests/conftest.py.
 _MIGRATED = "migrated"
 
 
-def pytest_configure() -> None:
-    from app.core import migrate
-    from app.core.db import Database
-
-    async def upgrade(database: Database) -> None:
-        shutil.copyfile(os.environ["NEW_SCHEMA"], str(make_url(database.url).database))
-
-    async def check(_database: Database) -> None:
-        """Models that lack what the new schema has are what is tried."""
-
-    migrate.upgrade, migrate.check = upgrade, check
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Path | None:
+    if fixturedef.argname != _MIGRATED:
+        return None
+    schema = Path(os.environ["NEW_SCHEMA"])
+    fixturedef.cached_result = (schema, fixturedef.cache_key(None), None)
+    return schema
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -30,6 +30,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (programs / "uv").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
     folder = tmp_path / "repository"
     write(folder, ".gitignore", "var/\n")
     write(folder, "code", "old\n")
