@@ -10,11 +10,13 @@ _MIGRATED = "migrated"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Path | None:
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Path | None:
     if fixturedef.argname != _MIGRATED:
         return None
     schema = Path(os.environ["NEW_SCHEMA"])
-    fixturedef.cached_result = (schema, fixturedef.cache_key(None), None)
+    fixturedef.cached_result = (schema, fixturedef.cache_key(request), None)
     return schema
 
 
