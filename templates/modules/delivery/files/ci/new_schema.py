@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,7 @@ _MIGRATED = "migrated"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
-) -> Path | None:
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: Any) -> Path | None:
     if fixturedef.argname != _MIGRATED:
         return None
     schema = Path(os.environ["NEW_SCHEMA"])
