@@ -168,18 +168,21 @@ async def test_a_rollback_under_load_takes_five_seconds_at_most_and_fails_no_req
 ) -> None:
     """No request that begins later is answered by the new model or its prompts."""
     answered: list[tuple[float, tuple[str, str]]] = []
+    one_more = asyncio.Condition()
     loading = True
 
     async def load(person: int) -> None:
         while loading:
             began = time.monotonic()
             answer = await site.ask(person)
-            answered.append((began, (answer["model"], answer["prompt"])))
+            async with one_more:
+                answered.append((began, (answer["model"], answer["prompt"])))
+                one_more.notify_all()
             await asyncio.sleep(0.05)
 
     async def answers(who: tuple[str, str], number: int) -> None:
-        while sum(one == who for _, one in answered) < number:
-            await asyncio.sleep(0.05)
+        async with one_more:
+            await one_more.wait_for(lambda: sum(one == who for _, one in answered) >= number)
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as people:
         for person in range(12):
