@@ -73,5 +73,6 @@ async def test_67_what_no_column_can_hold_is_the_callers_mistake(
         assert refused.value.status == 422
 
 
+@pytest.mark.schema
 async def test_models_and_migrations_agree(database: Database) -> None:
     await migrate.check(database)
