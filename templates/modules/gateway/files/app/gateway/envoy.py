@@ -66,21 +66,20 @@ def configuration(
     }
     host, _, port = settings.upstream.partition(":")
     provider = _issuer_cluster(issuer.jwks_uri, str(settings.ca_file))
-    connections = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
     return {
         "static_resources": {
             "listeners": [listener],
             "clusters": [_cluster("app", host, int(port)) | _unused(), provider],
         },
-        "overload_manager": {
-            "resource_monitors": [
-                {
-                    "name": "envoy.resource_monitors.global_downstream_max_connections",
-                    "typed_config": _typed(connections)
-                    | {"max_active_downstream_connections": 10_000},
-                }
-            ]
-        },
+        "overload_manager": {"resource_monitors": [_connections()]},
+    }
+
+
+def _connections() -> dict[str, Any]:
+    message = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    return {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": _typed(message) | {"max_active_downstream_connections": 10_000},
     }
 
 

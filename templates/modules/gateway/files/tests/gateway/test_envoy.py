@@ -155,34 +155,16 @@ def test_47_gateway_takes_nothing_else_for_a_scope(stack: Stack, changes: dict[s
         assert ask(port, "GET", "/tickets", token).status == 403, port
 
 
-PATHS = [
-    *(
-        "//tickets",
-        "/tickets/",
-        "/tickets//",
-        "/TICKETS",
-        "/tickets;a=b",
-        "/./tickets/.",
-        "/tickets%00",
-    ),
-    *("/tickets%2f1", "/tickets%5c1", "/%2e%2e/tickets", "/x/../tickets", "/x/%2E%2e/tickets"),
-    *("/static/core/../../tickets", "/static/core/%2e%2e/%2e%2e/tickets", "/healthz/..;/tickets"),
-    *(
-        "/%74ickets",
-        "/tickets%3f",
-        "/tickets?x=/healthz",
-        "/tickets#/healthz",
-        r"/healthz\..\tickets",
-    ),
-    *(
-        "http://other.example/tickets",
-        "http://127.0.0.1//tickets",
-        "/static/core/..%2f..%2ftickets",
-    ),
-]
+PATHS = r"""
+//tickets /tickets/ /tickets// /TICKETS /tickets;a=b /./tickets/. /tickets%00 /%74ickets
+/tickets%2f1 /tickets%5c1 /tickets%3f /tickets?x=/healthz /tickets#/healthz
+/%2e%2e/tickets /x/../tickets /x/%2E%2e/tickets /healthz/..;/tickets /healthz\..\tickets
+/static/core/../../tickets /static/core/%2e%2e/%2e%2e/tickets /static/core/..%2f..%2ftickets
+http://other.example/tickets http://127.0.0.1//tickets
+"""
 
 
-@pytest.mark.parametrize("target", PATHS)
+@pytest.mark.parametrize("target", PATHS.split())
 def test_47_gateway_no_text_of_a_path_comes_with_less_than_its_scope(
     stack: Stack, target: str
 ) -> None:
