@@ -255,7 +255,7 @@ def serving(app: Callable[..., Any], certificate: Path | None = None) -> Iterato
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    _wait(lambda: server.started, thread.is_alive)
+    wait(lambda: server.started, thread.is_alive)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     thread.join(10)
@@ -290,7 +290,7 @@ def gateway(folder: Path, text: str, keys: str = "success") -> Iterator[Gateway]
             [envoy, "--disable-hot-restart", *words], stdout=file, stderr=file
         )
     try:
-        _wait(
+        wait(
             lambda: (
                 _admin(folder, "ready").startswith("LIVE")
                 and bool(re.search(rf"({keys}): [1-9]", _admin(folder, "stats?filter=jwks_fetch")))
@@ -314,9 +314,10 @@ def _admin(folder: Path, path: str) -> str:
         return ""
 
 
-def _wait(is_ready: Callable[[], bool], is_alive: Callable[[], bool]) -> None:
+def wait(is_ready: Callable[[], bool], is_alive: Callable[[], bool] = lambda: True) -> None:
+    """Return when it is ready; fail when it is not alive, or after two minutes."""
     until = time.monotonic() + 120
     while not is_ready():
         assert is_alive(), "it ended"
-        assert time.monotonic() < until, "it did not start"
+        assert time.monotonic() < until, "it takes too long"
         time.sleep(0.02)

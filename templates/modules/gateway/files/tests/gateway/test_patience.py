@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from app.auth.sessions import COOKIE
-from tests.gateway.conftest import CONNECTIONS, LONGEST_S, LOOPBACK, Gateway, Stack, ask
+from tests.gateway.conftest import CONNECTIONS, LONGEST_S, LOOPBACK, Gateway, Stack, ask, wait
 
 pytestmark = pytest.mark.slow
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: app\r\n"
@@ -82,7 +82,7 @@ def test_bounds_of_connections(hasty: Gateway) -> None:
         return False
 
     with ExitStack() as opened:
-        connections = (opened.enter_context(connected(hasty.port)) for _ in range(3 * CONNECTIONS))
+        connections = [opened.enter_context(connected(hasty.port)) for _ in range(3 * CONNECTIONS)]
         assert not all(is_answered(it) for it in connections)
 
 
@@ -99,26 +99,30 @@ def test_bounds_of_streams_on_a_connection(stack: Stack) -> None:
     assert said[3] == 100
 
 
-def waits(before: dict[str, int], now: dict[str, int]) -> bool:
-    """Whether the application waits until Envoy takes more of its answer, and nothing moves."""
-    stopped, went_on = (
-        now[f"{APP}_flow_control_{it}_reading_total"] for it in ("paused", "resumed")
+def is_held_back(before: dict[str, int], now: dict[str, int]) -> bool:
+    """Whether Envoy takes no more of the application's answer, and nothing moves."""
+    stopped, went_on, arrived = (
+        f"{APP}_flow_control_paused_reading_total",
+        f"{APP}_flow_control_resumed_reading_total",
+        f"{APP}_cx_rx_bytes_total",
     )
-    return (
-        stopped > went_on and now[f"{APP}_cx_rx_bytes_total"] == before[f"{APP}_cx_rx_bytes_total"]
-    )
+    return now[stopped] > now[went_on] and now[arrived] == before[arrived]
 
 
 def test_bounds_of_what_nobody_reads(stack: Stack) -> None:
     """Envoy keeps a little of an answer, and the application waits with the rest."""
+    told = [stack.gateway.statistics()]
+
+    def stands_still() -> bool:
+        time.sleep(0.2)
+        assert ask(stack.recording, "GET", "/healthz").status == 200
+        catch_up(stack.gateway)
+        told.append(stack.gateway.statistics())
+        return is_held_back(*told[-2:])
+
     with connected(stack.recorded) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        before = now = stack.gateway.statistics()
         connection.sendall(HEAD + b"Size: 40000000\r\n\r\n")
-        while not waits(before, now):
-            time.sleep(0.2)
-            assert ask(stack.recording, "GET", "/healthz").status == 200
-            catch_up(stack.gateway)
-            before, now = now, stack.gateway.statistics()
-    assert now[f"{APP}_cx_rx_bytes_buffered"] < 100_000
-    assert now["http.gateway.downstream_cx_tx_bytes_buffered"] < 100_000
+        wait(stands_still)
+    assert told[-1][f"{APP}_cx_rx_bytes_buffered"] < 100_000
+    assert told[-1]["http.gateway.downstream_cx_tx_bytes_buffered"] < 100_000
