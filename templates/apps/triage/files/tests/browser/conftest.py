@@ -31,6 +31,7 @@ class Served:
     """A running application; `pause_s` is how long its writer takes for a piece of a draft."""
 
     url: str
+    app: FastAPI
     pause_s: float = 0.0
 
     def send(self, text: str) -> str:
@@ -57,7 +58,7 @@ def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
         port = free.getsockname()[1]
     app = create_app(settings.model_copy(update={"in_process_workers": True, "port": port}))
     app.state.services.authenticators.insert(0, tester)
-    served = Served(f"http://127.0.0.1:{port}")
+    served = Served(f"http://127.0.0.1:{port}", app)
     _watch(app, served)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -107,7 +108,7 @@ def browser(playwright_api: Any, migrated: Path) -> Iterator[Any]:
     named = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     with playwright_api.sync_playwright() as playwright:
         if named is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium: install one, or set CHROMIUM to its path")
+            pytest.fail("no Chromium: install one, or set CHROMIUM to its path", pytrace=False)
         opened = playwright.chromium.launch(executable_path=named, args=ARGUMENTS)
         yield opened
         opened.close()

@@ -6,43 +6,41 @@ without JavaScript: they have none.
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from click.testing import CliRunner
 
-from app.auth.issuer.people import people, totp
 from app.settings import Settings
-from app.users.commands import cli
 from tests.browser.conftest import Served
+from tests.browser.people import (
+    SECRET,
+    command,
+    invited,
+    joined,
+    joined_again,
+    own_tenant,
+    sign_in,
+    use_issuer,
+)
 
 pytestmark = pytest.mark.browser
 
-SECRET = "c" * 32
 Open = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def development_issuer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def development_issuer(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Before `served`: the application reads its settings then, and so do commands."""
-    for name, value in {
-        "AUTH_PROVIDER": "development",
-        "AUTH_PUBLIC_URL": "",
-        "AUTH_CLIENT_ID": "app",
-        "AUTH_CLIENT_SECRET": SECRET,
-        "USERS_INVITED_ONLY": "true",
-        "DATABASE_URL": settings.database_url,
-    }.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    use_issuer(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def site(served: Served) -> str:
     """Where the issuer sends people back to; the tenant `default` is there."""
-    command("tenant", "default", "--name", "Acme Bank")
+    own_tenant()
     return served.url.replace("127.0.0.1", "localhost")
 
 
@@ -65,35 +63,6 @@ def open_page(browser: Any, site: str) -> Iterator[Open]:
 def ada(open_page: Open) -> Any:
     """A page of the first administrator, whom the owner of the installation has invited."""
     return joined(open_page(), "ada", invited("Ada", "admin"))
-
-
-def command(*arguments: str) -> str:
-    """Run `app users ...`. In a thread: Playwright has an event loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(CliRunner().invoke, cli, arguments).result()
-    assert done.exit_code == 0, done.output
-    return done.output.strip()
-
-
-def invited(label: str, role: str, tenant: str = "default") -> str:
-    link = command("invite", label, "--role", role, "--tenant", tenant)
-    return link[link.index("/join/") :]
-
-
-def joined(page: Any, person: str, link: str) -> Any:
-    page.goto(link)
-    page.get_by_role("button", name="Sign in and join").click()
-    sign_in(page, person)
-    return page
-
-
-def sign_in(page: Any, person: str) -> None:
-    """Choose a person, with the second factor where they have one."""
-    choice = page.get_by_role("region", name=people()[person].name)
-    if secret := people()[person].totp:
-        choice.get_by_label("Second factor").fill(totp(secret))
-    choice.get_by_role("button").click()
-    page.wait_for_url(lambda url: "/development-issuer/" not in url)
 
 
 def card(page: Any, name: str) -> Any:
@@ -262,14 +231,6 @@ def test_another_tenant_is_another_inbox_in_another_session(
     assert stolen.status_code == 303, "the session of before has ended"
 
 
-def joined_again(page: Any, link: str) -> Any:
-    """Join by a link while being signed in at the issuer, which then asks nothing."""
-    page.goto(link)
-    page.get_by_role("button", name="Sign in and join").click()
-    page.wait_for_url("**/inbox")
-    return page
-
-
 def test_a_session_elsewhere_is_ended(ada: Any, open_page: Open) -> None:
     other = open_page()
     other.goto("/account")
@@ -343,48 +304,3 @@ def tab_to(page: Any, name: str) -> None:
         if focused[0] == name:
             return
     raise AssertionError(f"Tab never came to {name!r}")
-
-
-def test_axe_finds_nothing_and_all_fits(ada: Any, open_page: Open) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    joined(open_page(), "vic", invited("Vic", "viewer"))
-    link = invited("Somebody with a name that is as long as names of people can be " * 2, "agent")
-    command("map", "https://login.example.com/a-long-address/of-a-realm", "support", "agent")
-    command("client", "https://login.example.com/a-long-address/of-a-realm", "bot", "--role=agent")
-    page = open_page(storage_state=ada.context.storage_state(), java_script_enabled=True)
-    page.goto("/keys")
-    page.get_by_label("Which program is it for?").fill("importer")
-    page.get_by_label("tickets:read").check()
-    page.get_by_role("button", name="Make a key").click()
-    found = {"a new key": faults(page, axe)}
-    page.goto("/keys")
-    page.get_by_role("button", name="Rotate importer").click()
-    for path in (
-        "/people?done=roles",
-        "/people/provider",
-        "/keys",
-        "/audit?check=true",
-        "/audit?action=none",
-        "/account",
-        "/account/tenants",
-        link,
-        "/join/none",
-    ):
-        page.goto(path)
-        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        found[path] = faults(page, axe)
-    assert {path: wrong for path, wrong in found.items() if wrong} == {}
-
-
-def faults(page: Any, axe: Any) -> list[str]:
-    """What is wrong with a page in light and dark, on a telephone and on a desk."""
-    wrong = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width in (360, 1280):
-            page.set_viewport_size({"width": width, "height": 800})
-            found = [violation["id"] for violation in axe.run(page).response["violations"]]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                found.append("wider than the window")
-            wrong += [f"{each}, {scheme}, {width}" for each in found]
-    return wrong
