@@ -15,7 +15,7 @@ START = exec $(VENV)/bin/greenlane start $(NAME) $(if $(DEST),--dest "$(DEST)",-
 	$(if $(PRESET),--preset $(PRESET)) $(if $(PORT),--port $(PORT)) \
 	$(if $(filter 0 no off false,$(SERVE)),--no-serve)
 
-.PHONY: help start test choices clean
+.PHONY: help start test weekly clean
 
 help:
 	@echo "make start    from nothing to a running application with green gates, beside this folder"
@@ -23,7 +23,7 @@ help:
 	@echo "                make start DEST=/path SERVE=0 elsewhere, and stop after the gates"
 	@echo "                also: PRESET=team, PORT=8080, PYTHON=python3.12"
 	@echo "make test     greenlane's own fast tests"
-	@echo "make choices  every place with every CI, each taken through its gates; an hour and more"
+	@echo "make weekly   what takes too long for every change: every place with every CI, thousands of updates"
 	@echo "make clean    remove .venv"
 
 start: $(INSTALLED)
@@ -32,8 +32,8 @@ start: $(INSTALLED)
 test: $(TESTABLE)
 	@$(VENV)/bin/python -m pytest -q -m "not slow"
 
-choices: $(TESTABLE)
-	@$(VENV)/bin/python -m pytest -v -m choices -n 2 --dist worksteal
+weekly: $(TESTABLE)
+	@$(VENV)/bin/python -m pytest -v -m weekly -n 2 --dist worksteal
 
 $(INSTALLED): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from greenlane.combinations import compatible
@@ -14,6 +14,13 @@ KIT = load_kit()
 APP = sorted(KIT.apps)[0]
 EVERYTHING = "everything"
 LARGE_MODEL = "everything, with a large model"
+
+
+def requirement(name: str) -> str:
+    """A package, in the versions that rendered repositories have."""
+    pins = KIT.versions["python"]
+    assert isinstance(pins, Mapping)
+    return f"{name}{pins[name]}"
 
 
 def run(folder: Path, *command: str) -> str:

@@ -94,6 +94,8 @@ def start(project: str, service: str, file: Path) -> None:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     (folder / f"{service}.pid").write_text(str(process.pid))
+    while service == "app" and not (folder / "app.log").stat().st_size and process.poll() is None:
+        time.sleep(0.02)  # READY_SECONDS is not for a busy machine
     if service == "caddy":
         host, _, port = os.environ["CADDY_ADMIN"].partition(":")
         while not answers(host, int(port)):  # `--wait`

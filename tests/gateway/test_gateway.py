@@ -1,4 +1,4 @@
-"""The gateway of a rendered application: Envoy refuses what it should, and not by chance."""
+"""The gateway of a rendered application: Envoy refuses what it should."""
 
 from pathlib import Path
 from typing import Any

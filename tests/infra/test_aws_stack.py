@@ -6,7 +6,7 @@ import copy
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ import pytest
 from aws_versions import MIGRATION_FAILS, RINGS_AT_HALF
 from greenlane.answers import Answers
 from greenlane.combinations import everything
-from greenlane.kit import load_kit
 from greenlane.render import render
+from made import KIT, requirement
 from rendering import write
 from terraform_tools import aws_server, configuration, missing, run
 
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
 
-KIT = load_kit()
 FORGOTTEN = Path(__file__).parent / "forgotten"
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/app@sha256:"
 FIRST, SECOND = "0" * 64, "1" * 64
@@ -44,9 +43,7 @@ class Stack:
     def deploy(self, *arguments: str) -> tuple[int, str, list[str]]:
         """Exit status and output of `python -m infra.aws.deploy pr-42 ...`; what AWS saw."""
         seen = len(self._seen())
-        pins = KIT.versions["python"]
-        assert isinstance(pins, Mapping)
-        packages = [f"--with={name}{pins[name]}" for name in ("boto3", "click", "httpx2")]
+        packages = [f"--with={requirement(name)}" for name in ("boto3", "click", "httpx2")]
         # Nothing here may reach what is outside; the application it would tell is not there.
         closed = ("env", "HTTPS_PROXY=http://127.0.0.1:9")
         done = run(
@@ -207,7 +204,7 @@ def test_nobody_but_the_tasks_reaches_the_small_model(planned: dict[str, Any]) -
 def test_versions_come_and_go_back_and_the_stack_is_removed(stack: Stack) -> None:
     status, output, seen = stack.version(FIRST)
     assert status == 0, output
-    assert seen.index("ran app db upgrade of 0") < len(seen)
+    assert "ran app db upgrade of 0" in seen
     assert stack.output("weights") == {"stable": 100, "candidate": 0}
     # Empty but for what forgotten/ lists.
     assert changes(stack.plan(FIRST)) == []

@@ -1,8 +1,10 @@
 """Backup and restore of infra-vps on a real PostgreSQL, and its Compose files read by Compose."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,19 +34,15 @@ def programs() -> Path:
 def server(tmp_path: Path, caddy: str, programs: Path) -> Iterator[Server]:
     """One with a database that holds a table `tickets`."""
     made = Server(tmp_path / "srv", caddy, {"WATCH_SECONDS": "0.2", "DRAIN_SECONDS": "0.1"})
-    data, sockets = tmp_path / "data", Path("/tmp", f"pg-{os.getpid()}")
-    sockets.mkdir(exist_ok=True)
-    environment = {"PGHOST": str(sockets), "PGUSER": "app", "POSTGRES_PROGRAMS": str(programs)}
+    # Not below pytest's folder, which every pytest that starts closes to others.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    data = folder / "data"
+    environment = {"PGHOST": str(folder), "PGUSER": "app", "POSTGRES_PROGRAMS": str(programs)}
     made.env |= environment
     nobody = None
     if os.getuid() == 0:  # PostgreSQL does not run as root
-        for path in (tmp_path, *tmp_path.parents):
-            if path.is_relative_to("/tmp/") and path != Path("/tmp"):
-                path.chmod(0o755)
         nobody = 65534
-        os.chown(sockets, 65534, 65534)
-        data.mkdir()
-        os.chown(data, 65534, 65534)
+        os.chown(folder, nobody, nobody)
 
     def postgres(program: str, *arguments: str) -> None:
         command = [programs / program, f"--pgdata={data}", *arguments]
@@ -53,7 +51,7 @@ def server(tmp_path: Path, caddy: str, programs: Path) -> Iterator[Server]:
         )
 
     postgres("initdb", "--username=app", "--auth=trust", "--no-sync")
-    options = f"-c listen_addresses= -c unix_socket_directories={sockets} -c fsync=off"
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
     postgres("pg_ctl", "--wait", f"--options={options}", f"--log={data}/log", "start")
     try:
         psql(made, "create database app", database="postgres")
@@ -62,6 +60,7 @@ def server(tmp_path: Path, caddy: str, programs: Path) -> Iterator[Server]:
     finally:
         made.stop()
         postgres("pg_ctl", "--wait", "--mode=immediate", "stop")
+        shutil.rmtree(folder)
 
 
 def psql(server: Server, *commands: str, database: str = "app") -> str:

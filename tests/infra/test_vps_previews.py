@@ -22,7 +22,7 @@ from greenlane.combinations import everything
 from greenlane.kit import load_kit
 from greenlane.render import render
 from rendering import tool, write
-from vps_server import Load, Server
+from vps_server import PATIENCE_S, Load, Server
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def gate(server: Server, command: str, archive: bytes = b"", fails: bool = False
     done = subprocess.run(
         [str(server.root / "bin/ssh"), "--", "deploy@server", command],
         env=server.env, input=archive, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        check=False, timeout=60,
+        check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     printed = done.stdout.decode()
     assert (done.returncode != 0) is fails, printed
@@ -254,10 +254,10 @@ def test_one_that_does_not_get_ready_leaves_nothing(server: Server) -> None:
 
 
 def test_killed_on_the_way_the_next_sweep_ends_it(server: Server) -> None:
-    process = server.start("good-one", "up", "12", f"good{DIGEST}", script="preview.py")
+    # This one would wait for two seconds, so that it is on the way when the signal arrives.
+    process = server.start("good-one", "up", "12", f"never-ready{DIGEST}", script="preview.py")
     assert process.stdout
-    while "worker" not in process.stdout.readline():
-        pass
+    assert any("ready?" in line for line in process.stdout)
     process.kill()
     process.communicate()
     assert of_preview(server, 12, ".env").exists()

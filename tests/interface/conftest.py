@@ -55,7 +55,7 @@ class Greenlane:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             **options,
         )

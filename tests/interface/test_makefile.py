@@ -14,7 +14,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("MAKE") and name not in {"MFLAGS", "VIRTUAL_ENV"}
+        if not name.startswith("MAKE") and name not in {"MFLAGS", "PYTHON", "VIRTUAL_ENV"}
     }
     return subprocess.run(
         ["make", *arguments],

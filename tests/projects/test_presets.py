@@ -30,8 +30,8 @@ def test_every_gate_is_green(choice: str, tmp_path: Path) -> None:
     is_green(tmp_path / "my-app", choice)
 
 
-# Some minutes each: a workflow of their own runs them, once a week.
-@pytest.mark.choices
+# Some minutes each.
+@pytest.mark.weekly
 @pytest.mark.parametrize("choice", chosen(), ids=lambda it: " + ".join(it) or "nothing")
 def test_every_gate_is_green_wherever_it_runs(choice: tuple[str, ...], tmp_path: Path) -> None:
     # The presets take turns, so that each meets every place and every CI.

@@ -11,6 +11,7 @@ from greenlane.combinations import everything
 from greenlane.kit import Kit, load_kit
 from greenlane.project import create
 from greenlane.render import render
+from made import requirement, run
 from osv import serving
 from rendering import write
 from workflow_steps import clean_environment
@@ -51,6 +52,14 @@ def osv() -> Iterator[str]:
     """The address of a database of vulnerabilities that knows of none here."""
     with serving() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def just() -> str:
+    """The program that runs recipes, of the version that repositories have."""
+    which = ("python", "-c", "import shutil; print(shutil.which('just'))")
+    command = ("uv", "run", "--no-project", "--quiet", "--with", requirement("rust-just"))
+    return run(Path("/"), *command, *which).strip()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from greenlane.combinations import selection
+from greenlane.kit import Kit
+from greenlane.project import create
 from made import greenlane
+from preview_places import stand_ins, told
 from rendering import tool
 from workflow_steps import clean_environment
 
@@ -132,8 +136,13 @@ def branch(on_gitlab: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def merge_request(branch: Path, programs: Path, osv: str, *jobs: str) -> tuple[bool, str]:
-    """Run the pipeline of a merge request: whether it passed, and what it printed."""
+def merge_request(
+    branch: Path, programs: Path, osv: str, *jobs: str, path: str = "", **more: str
+) -> tuple[bool, str]:
+    """Run the pipeline of a merge request: whether it passed, and what it printed.
+
+    `path` comes before PATH, and `more` are more variables.
+    """
     commit(branch)
     base = run(branch, "git", "rev-parse", "origin/HEAD").strip()
     env = clean_environment()
@@ -142,13 +151,13 @@ def merge_request(branch: Path, programs: Path, osv: str, *jobs: str) -> tuple[b
         "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,
         "CI_PIPELINE_SOURCE": "merge_request_event",
         "UV_CACHE_DIR": env["UV_CACHE_DIR"],
-    }
+    } | more
     given = [f"--variable={key}={value}" for key, value in variables.items()]
     options = ["--force-shell-executor", "--shell-isolation", "--concurrency=2", *given, *jobs]
     done = subprocess.run(
         [str(programs / "gitlab-ci-local"), *options],
         cwd=branch,
-        env={**env, "PATH": f"{programs}:{env['PATH']}"},
+        env={**env, "PATH": f"{path}{programs}:{env['PATH']}"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -208,9 +217,49 @@ def test_the_lane_says_who_reviews(
     assert (branch / "var/review.yml").read_text() == chosen.read_text()
 
 
+@pytest.mark.slow
+def test_a_merge_request_is_shown_and_ends(
+    kit: Kit, tmp_path: Path, programs: Path, just: str
+) -> None:
+    pushed, branch = tmp_path / "pushed", tmp_path / "branch"
+    modules = ["ci-gitlab", "infra-kubernetes", "infra-vps"]
+    create(kit, selection(kit, sorted(kit.apps)[0], modules), pushed)
+    run(tmp_path, "git", "clone", "--quiet", str(pushed), str(branch))
+    run(branch, "git", "switch", "--quiet", "--create", "$(touch${IFS}PWNED)")
+    # A stand-in builds the image; gitlab-ci-local would have Docker start the one of the service.
+    pipeline = branch / ".gitlab-ci.yml"
+    alone, count = re.subn(r"(?m)^  services:\n(?:    .*\n)+", "", pipeline.read_text())
+    assert count
+    pipeline.write_text(alone)
+    places, notes = stand_ins(tmp_path, just)
+    asked = {
+        "path": f"{places}:",
+        "CI_MERGE_REQUEST_IID": "12",
+        "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "7",
+        "CI_MERGE_REQUEST_TITLE": '"; touch PWNED; "',
+        "CI_PROJECT_ID": "7",
+        "PREVIEWS": "true",
+        "PREVIEW_HOST": "deploy@203.0.113.7",
+        "PREVIEW_KEY": "the key",
+    }
+    passed, output = merge_request(branch, programs, "", "preview", **asked)
+    assert passed, output
+    shown = told(notes)
+    assert any(re.search(r"^ssh .* -- deploy@203.0.113.7 up 12$", line) for line in shown), output
+    assert "kubectl get job seed --namespace my-app-pr-12" in "\n".join(shown)
+    passed, output = merge_request(branch, programs, "", "end-preview", **asked)
+    assert passed, output
+    ended = told(notes)
+    assert [line for line in ended if line.startswith("kubectl")] == [
+        "kubectl delete namespace my-app-pr-12 --ignore-not-found --wait=false"
+    ]
+    assert any(line.endswith(" down 12") for line in ended)
+    assert not list(tmp_path.rglob("PWNED"))
+
+
 def commit(folder: Path) -> None:
     run(folder, "git", "add", "--all")
-    run(folder, "git", *IDENTITY, "commit", "--quiet", "-m", "A")
+    run(folder, "git", *IDENTITY, "commit", "--quiet", "--allow-empty", "-m", "A")
 
 
 def run(folder: Path, *command: str) -> str:

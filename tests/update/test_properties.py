@@ -180,6 +180,16 @@ def test_nothing_is_lost(playground: Playground, history: tuple[Files, Side, Sid
 
 
 @pytest.mark.slow
+@settings(common, max_examples=800)
+@given(history=histories())
+def test_nothing_is_lost_in_hundreds_of_histories(
+    playground: Playground, history: tuple[Files, Side, Side]
+) -> None:
+    check(playground, *history)
+
+
+@pytest.mark.slow
+@pytest.mark.weekly
 @settings(common, max_examples=3000)
 @given(history=histories())
 def test_nothing_is_lost_in_thousands_of_histories(

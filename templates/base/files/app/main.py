@@ -8,7 +8,16 @@ from typing import Any
 from fastapi import Depends, FastAPI, Security
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from app.core import health, limits, metrics, pages, principal, problems, telemetry
+from app.core import (
+    forwarded,
+    health,
+    limits,
+    metrics,
+    pages,
+    principal,
+    problems,
+    telemetry,
+)
 from app.features import FEATURES, TITLE
 from app.services import Services, build_services
 from app.settings import Settings
@@ -46,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     services.limits.assign(app, services.access)
     app.add_middleware(limits.HeadersMiddleware)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)
+    app.add_middleware(forwarded.ForwardedMiddleware, hops=settings.trusted_hops)
     # Added last, so that it is outermost: every log line of a request carries its correlation id.
     app.add_middleware(telemetry.RequestContextMiddleware, tenant=settings.default_tenant)
     return app

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         default="mem://", pattern="^(mem|rediss?)://", description="mem:// or redis://host:6379/0"
     )
     access_file: Path = Path("access.yaml")
+    trusted_hops: int = Field(
+        default=0, ge=0, description="Proxies of yours in front, which add to X-Forwarded-For"
+    )
 
     @field_validator("database_url")
     @classmethod

@@ -7,7 +7,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
 from app.core import wall
@@ -41,27 +44,68 @@ def import_models() -> None:
 
 
 async def upgrade(database: Database) -> None:
-    """Bring the database to the newest revision of every branch."""
+    """Bring the database to the newest revision of every branch.
+
+    What a later release has made stays, and what a feature has that was taken away.
+    """
+    is_pending = await pending(database) is not None
     async with database.engine.connect() as connection:
-        await connection.run_sync(_run, command.upgrade, "heads")
+        if is_pending:
+            await connection.run_sync(_run, _upgrade_known)
         await connection.run_sync(wall.build, Base.metadata)
         await connection.commit()
 
 
+def _upgrade_known(alembic: Config) -> None:
+    """Alembic's `upgrade heads`, which by itself refuses revisions that it does not know."""
+    scripts = ScriptDirectory.from_config(alembic)
+    known = _revisions(scripts)
+
+    def steps(noted: tuple[str, ...], _context: MigrationContext) -> list[RevisionStep]:
+        present = tuple(known.intersection(noted))
+        return scripts._upgrade_revs("heads", present)  # pyrefly: ignore  declared as str
+
+    with EnvironmentContext(alembic, scripts, fn=steps):
+        scripts.run_env()
+
+
 async def pending(database: Database) -> str | None:
-    """Return None when the database is migrated, else what is missing."""
+    """Return None when this code can work on the database, else what is missing.
+
+    It can on that of a later release, too: the release before it serves while that one is rolled
+    out, and after it was taken back. Revisions of a later release are unknown here, and so is what
+    they replace; then every table and column of the models must be there. That a migration which
+    only moves rows has yet to run is not seen there.
+    """
     scripts = ScriptDirectory.from_config(config())
-    known = {script.revision for script in scripts.walk_revisions()}
+    known = _revisions(scripts)
+    heads = set(scripts.get_heads())
     async with database.engine.connect() as connection:
-        present = await connection.run_sync(
+        noted = await connection.run_sync(
             lambda sync: set(MigrationContext.configure(sync).get_current_heads())
         )
-    # A revision that another one depends on is no longer noted by itself.
-    reached = {script.revision for script in scripts.get_all_current(tuple(present & known))}
-    return (
-        None
-        if reached >= set(scripts.get_heads())
-        else "the database is not migrated: run `app db upgrade`"
+        # A revision that another one depends on is no longer noted by itself.
+        reached = {script.revision for script in scripts.get_all_current(tuple(noted & known))}
+        if heads <= reached:
+            return None
+        is_later = not noted <= known and noted & known <= heads
+        if is_later and await connection.run_sync(_has_every_column):
+            return None
+    return "the database is not migrated: run `app db upgrade`"
+
+
+def _revisions(scripts: ScriptDirectory) -> set[str]:
+    return {script.revision for script in scripts.walk_revisions()}
+
+
+def _has_every_column(connection: Connection) -> bool:
+    import_models()
+    schema = inspect(connection)
+    return all(
+        schema.has_table(table.name)
+        and {column.name for column in table.c}
+        <= {column["name"] for column in schema.get_columns(table.name)}
+        for table in Base.metadata.sorted_tables
     )
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from app.settings import Settings
+
 REVIEWED = Path("gateway/envoy.yaml")
 
 
@@ -21,8 +23,10 @@ def configure(file: Path) -> None:
     from app.gateway.settings import GatewaySettings
     from app.main import create_app
 
+    settings = GatewaySettings()
+    settings.require_hops(Settings().trusted_hops)
     app = create_app()
-    text = text_of(app, asyncio.run(issuer_of(app)), GatewaySettings())
+    text = text_of(app, asyncio.run(issuer_of(app)), settings)
     file.write_text(text, encoding="utf-8")
     click.echo(f"wrote {file}")
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core.problems import ConfigurationError
+
 
 class GatewaySettings(BaseSettings):
     model_config = SettingsConfigDict(
@@ -23,3 +25,11 @@ class GatewaySettings(BaseSettings):
         default=Path("/etc/ssl/certs/ca-certificates.crt"),
         description="By whom the provider's certificate is signed",
     )
+
+    def require_hops(self, hops: int) -> None:
+        """Raise ConfigurationError where the application would not see who asks the gateway."""
+        if hops != self.trusted_hops + 1:
+            raise ConfigurationError(
+                f"TRUSTED_HOPS={hops}: the application would count another address than its "
+                f"caller's. Set {self.trusted_hops + 1}, one more than GATEWAY_TRUSTED_HOPS"
+            )

@@ -56,12 +56,11 @@ class Recorder:
 
 @dataclass
 class Stack:
-    """The application, and a gateway before it and another before the recorder: their ports."""
+    """The application, and a gateway before the recorder: their ports."""
 
     app: FastAPI
     issuer: Issuer
     service: int
-    gateway: int
     recorded: int
     recorder: Recorder
 
@@ -86,23 +85,27 @@ def ask(
 
 @pytest.fixture(scope="module")
 def stack(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    envoy = shutil.which("envoy") or shutil.which("envoy", path=str(Path(sys.executable).parent))
-    if envoy is None:
-        pytest.skip("envoy is not installed here: just gateway brings it")
     scratch = tmp_path_factory.mktemp("gateway")
     with pytest.MonkeyPatch.context() as patch:
         app, recorder = _application(patch, migrated, scratch), Recorder()
-        issuer = asyncio.run(issuer_of(app))
+        found = asyncio.run(issuer_of(app))
         with serving(app) as service, serving(recorder) as recording:
             issuer = replace(
-                issuer, jwks_uri=f"http://{LOOPBACK}:{service}/development-issuer/jwks"
+                found,
+                jwks_uri=f"http://{LOOPBACK}:{service}/development-issuer/jwks",
+                tenant_claim="tenant",
+                tier_claim="tier",
             )
-            said = replace(issuer, tenant_claim="tenant", tier_claim="tier")
-            with (
-                gateway(envoy, scratch / "service.yaml", app, issuer, service) as before_service,
-                gateway(envoy, scratch / "recorder.yaml", app, said, recording) as before_recorder,
-            ):
-                yield Stack(app, said, service, before_service, before_recorder, recorder)
+            with gateway(scratch / "envoy.yaml", app, issuer, recording) as recorded:
+                yield Stack(app, issuer, service, recorded, recorder)
+
+
+@pytest.fixture(scope="module")
+def through(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a gateway before the application itself."""
+    path = tmp_path_factory.mktemp("through") / "envoy.yaml"
+    with gateway(path, stack.app, stack.issuer, stack.service) as port:
+        yield port
 
 
 def _application(patch: pytest.MonkeyPatch, migrated: Path, scratch: Path) -> FastAPI:
@@ -157,8 +160,11 @@ def serving(app: Callable[..., Any]) -> Iterator[int]:
 
 
 @contextmanager
-def gateway(envoy: str, path: Path, app: FastAPI, issuer: Issuer, upstream: int) -> Iterator[int]:
+def gateway(path: Path, app: FastAPI, issuer: Issuer, upstream: int) -> Iterator[int]:
     """Run Envoy before `upstream`; its port comes out. Its log is beside its configuration."""
+    envoy = shutil.which("envoy") or shutil.which("envoy", path=str(Path(sys.executable).parent))
+    if envoy is None:
+        pytest.skip("envoy is not installed here: just gateway brings it")
     with socket.socket() as free:
         free.bind((LOOPBACK, 0))
         port = free.getsockname()[1]
@@ -185,7 +191,7 @@ def _listens(port: int) -> bool:
 
 
 def _wait(is_ready: Callable[[], bool], is_alive: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not is_ready():
         assert is_alive(), "it ended"
         assert time.monotonic() < until, "it did not start"

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from fastapi import FastAPI, Security
 from pydantic import SecretStr
 
+from app.core import yaml
 from app.core.principal import principal_of
 from app.core.problems import ConfigurationError
 from app.gateway.document import EXAMPLE, issuer_of, reviewed
 from app.gateway.routes import routes_of
+from app.gateway.settings import GatewaySettings
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import TABLES
@@ -108,6 +109,13 @@ def test_without_a_provider_there_is_none(monkeypatch: pytest.MonkeyPatch) -> No
     app = create_app(Settings(_env_file=None, environment="test", **TABLES))
     with pytest.raises(ConfigurationError, match="AUTH_PROVIDER=none"):
         asyncio.run(issuer_of(app))
+
+
+def test_the_application_counts_one_proxy_more() -> None:
+    settings = GatewaySettings.model_construct(trusted_hops=1)
+    settings.require_hops(2)
+    with pytest.raises(ConfigurationError, match=r"TRUSTED_HOPS=1: .* Set 2, one more"):
+        settings.require_hops(1)
 
 
 def test_the_provider_must_prove_who_it_is(app: FastAPI) -> None:

@@ -22,8 +22,8 @@ locals {
       IN_PROCESS_WORKERS = "false"
       DATABASE_URL       = module.data.database_url
       INFERENCE_URL      = "http://${local.inference}:${local.port}"
-      # Only the load balancer reaches the tasks, so what it says of the caller is true.
-      FORWARDED_ALLOW_IPS = "*"
+      # The load balancer, which adds to X-Forwarded-For who asked it. With CloudFront before it: 2.
+      TRUSTED_HOPS = "1"
     },
     var.settings,
   )

@@ -9,12 +9,12 @@ locals {
   }
 
   settings = {
-    ENVIRONMENT         = "production"
-    LOG_FORMAT          = "json"
-    IN_PROCESS_WORKERS  = "false"
-    FORWARDED_ALLOW_IPS = "*" # only Google's own proxy reaches the instances
-    TMPDIR              = "/srv/var"
-    DATABASE_URL        = "postgresql+asyncpg://app@${google_sql_database_instance.this.private_ip_address}:5432/app?ssl=require"
+    ENVIRONMENT        = "production"
+    LOG_FORMAT         = "json"
+    IN_PROCESS_WORKERS = "false"
+    TRUSTED_HOPS       = "1" # Google's own proxy, which says in X-Forwarded-For who asked it
+    TMPDIR             = "/srv/var"
+    DATABASE_URL       = "postgresql+asyncpg://app@${google_sql_database_instance.this.private_ip_address}:5432/app?ssl=require"
   }
   secret_settings = {
     ACCESS_TOKEN          = google_secret_manager_secret.this["access-token"].secret_id
