@@ -21,7 +21,7 @@ from app.settings import Settings
 from tests.conftest import SIGNED_IN, tester
 from tests.triage.conftest import FakeClassifier, Writer
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium", "google-chrome")
 # No sandbox: containers and continuous integration run as root, where Chromium has none.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -75,6 +75,7 @@ def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
         assert thread.is_alive()
         time.sleep(0.02)
     yield served
+    served.pause_s = 0.0
     app.state.triage_feed.close()
     server.should_exit = True
     thread.join(10)
@@ -108,7 +109,7 @@ def browser(playwright_api: Any, migrated: Path) -> Iterator[Any]:
     named = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     with playwright_api.sync_playwright() as playwright:
         if named is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.fail("no Chromium: install one, or set CHROMIUM to its path", pytrace=False)
+            pytest.fail("no Chromium: run `just browser`, or set CHROMIUM to its path", pytrace=False)
         opened = playwright.chromium.launch(executable_path=named, args=ARGUMENTS)
         yield opened
         opened.close()
