@@ -11,6 +11,7 @@ from tests.conftest import SIGNED_IN
 pytestmark = pytest.mark.browser
 
 CARD = "Where is my card? I am Ada Example."
+LATE = "Where is my card? It is late."
 STOLEN = "My card was stolen, please block it"
 
 
@@ -26,7 +27,7 @@ def busy(page: Any, served: Served) -> None:
     """Left as it is: what is new would take the place of what is looked at."""
     served.pause_s = 0.2
     page.route("**/events", lambda route: route.abort())
-    ticket(page, served.send(CARD))
+    ticket(page, served.send(LATE))
 
 
 def ready(page: Any, served: Served) -> None:
