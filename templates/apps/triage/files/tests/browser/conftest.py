@@ -109,7 +109,9 @@ def browser(playwright_api: Any, migrated: Path) -> Iterator[Any]:
     named = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     with playwright_api.sync_playwright() as playwright:
         if named is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.fail("no Chromium: run `just browser`, or set CHROMIUM to its path", pytrace=False)
+            pytest.fail(
+                "no Chromium: run `just browser`, or set CHROMIUM to its path", pytrace=False
+            )
         opened = playwright.chromium.launch(executable_path=named, args=ARGUMENTS)
         yield opened
         opened.close()
