@@ -50,12 +50,19 @@ class Served:
 
 
 @pytest.fixture
-def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def listening() -> Iterator[socket.socket]:
+    """A port that nobody takes while the application is made: browsers take free ones, too."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+@pytest.fixture
+def served(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, listening: socket.socket
+) -> Iterator[Served]:
     monkeypatch.setenv("TRIAGE_DRAFT_WRITE_INTERVAL_S", "0.05")
     monkeypatch.setenv("TRIAGE_FEED_POLL_S", "0.05")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = listening.getsockname()[1]
     app = create_app(settings.model_copy(update={"in_process_workers": True, "port": port}))
     app.state.services.authenticators.insert(0, tester)
     served = Served(f"http://127.0.0.1:{port}", app)
@@ -69,7 +76,7 @@ def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
             timeout_graceful_shutdown=1,
         )
     )
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
