@@ -124,6 +124,12 @@ def browser(playwright_api: Any, migrated: Path) -> Iterator[Any]:
         opened.close()
 
 
+def follow(control: Any) -> None:
+    """Use a link or a button, and wait for the page that it leads to."""
+    with control.page.expect_navigation():
+        control.click()
+
+
 @pytest.fixture
 def page(browser: Any, served: Served) -> Iterator[Any]:
     """A page of its own; the test fails when the browser complains about anything."""

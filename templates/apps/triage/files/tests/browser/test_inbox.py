@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Served
+from tests.browser.conftest import Served, follow
 from tests.browser.everybody import Visit
 from tests.conftest import SIGNED_IN
 
@@ -155,17 +155,17 @@ def test_everything_works_without_javascript(browser: Any, served: Served, decis
     page = context.new_page()
     page.goto("/inbox")
     page.get_by_label("Team").select_option("cards")
-    page.get_by_role("button", name="Show").click()
-    page.get_by_role("link", name="Where is my card?").click()
+    follow(page.get_by_role("button", name="Show"))
+    follow(page.get_by_role("link", name="Where is my card?"))
     if decision == "edit":
         page.locator("details[data-key=e] summary").click()
         page.get_by_label("Answer").fill("It is on its way.")
-        page.get_by_role("button", name="Send the edited answer").click()
+        follow(page.get_by_role("button", name="Send the edited answer"))
     elif decision == "reject":
         page.locator("details[data-key=r] summary").click()
-        page.get_by_role("button", name="Reject the draft").click()
+        follow(page.get_by_role("button", name="Reject the draft"))
     else:
-        page.get_by_role("button", name="Accept and send").click()
+        follow(page.get_by_role("button", name="Accept and send"))
     assert page.locator(".verdict").is_visible()
     served.wait_for(ticket, "rejected" if decision == "reject" else "answered")
     context.close()
