@@ -173,8 +173,12 @@ def test_the_pipeline_runs_whole(branch: Path, programs: Path, osv: str) -> None
     passed, output = merge_request(branch, programs, osv)
     assert passed, output[-6000:]
     made = pipeline(branch)
-    (matrix,) = made["checks"]["parallel"]["matrix"]
-    jobs = {f"checks: [{check}]" for check in matrix["CHECK"]}
+    jobs = {
+        f"{name}: [{check}]"
+        for name in ("checks", "tools")
+        for (matrix,) in [made[name]["parallel"]["matrix"]]
+        for check in matrix["CHECK"]
+    }
     jobs |= {"lane", "set-up", "evals", "review", "packages", "required"}
     assert set(re.findall(r"(?m)^ PASS  (\S+(?: \[[a-z]+\])?)\s*$", output)) >= jobs, output[-3000:]
     assert "fast lane" in output
@@ -186,7 +190,9 @@ def test_the_pipeline_runs_whole(branch: Path, programs: Path, osv: str) -> None
 def test_a_red_gate_stops_the_pipeline(branch: Path, programs: Path, osv: str) -> None:
     (branch / "app/main.py").write_text("import   os\n" + (branch / "app/main.py").read_text())
     definition = branch / ".gitlab-ci.yml"
-    only_format = re.sub(r"(?m)^          - (?!format$|browser$)[a-z]+\n", "", definition.read_text())
+    only_format = re.sub(
+        r"(?m)^          - (?!format$|browser$)[a-z]+\n", "", definition.read_text()
+    )
     definition.write_text(only_format)
     recipes = (branch / "justfile").read_text().replace("    uv run app setup\n", "")
     (branch / "justfile").write_text(re.sub(r"(?m)^    .*(train|seed|playwright).*\n", "", recipes))
