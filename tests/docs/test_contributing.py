@@ -1,14 +1,13 @@
 """Follows CONTRIBUTING.md literally, in a copy of the clone: its files and its commands."""
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from literate import Command, FileBlock, Step, steps
-from workflow_steps import clean_environment
+from made import run
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -56,18 +55,8 @@ def follow(page_steps: list[Step], clone: Path, scratch: Path, *, quickly: bool)
         words = [word.replace("/tmp/", f"{scratch}/") for word in step.words]
         if quickly and "pytest" in words:
             continue
-        done = subprocess.run(
-            [word for word in words if not (quickly and word == "--setup")],
-            cwd=clone,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"$ {step}\n{done.stdout[-4000:]}"
-        printed.append(done.stdout)
+        words = [word for word in words if not (quickly and word == "--setup")]
+        printed.append(run(clone, *words))
     return printed
 
 

@@ -54,5 +54,6 @@ async def test_writers_queue_up_instead_of_failing(database: Database) -> None:
     assert await count(database) == 20
 
 
+@pytest.mark.schema
 async def test_models_and_migrations_agree(database: Database) -> None:
     await migrate.check(database)

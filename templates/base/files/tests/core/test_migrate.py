@@ -8,6 +8,8 @@ from sqlalchemy import text
 from app.core import migrate
 from app.core.db import Database
 
+pytestmark = pytest.mark.schema
+
 LATER = ("DELETE FROM alembic_version", "INSERT INTO alembic_version VALUES ('later')")
 NEXT = """
 revision = "core_next"

@@ -1,6 +1,5 @@
 """`app rollout`: see how a change reaches people, and hand that to who moves the traffic."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from app.delivery.settings import RolloutSettings
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    from app.core.db import Database
     from app.delivery.models import RolloutRow, State
     from app.delivery.store import Rollouts
 
@@ -267,29 +267,17 @@ async def _open(rollouts: "Rollouts") -> "RolloutRow":
 
 
 def _with(action: Callable[["Rollouts"], Awaitable[T]]) -> T:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from app.core.db import Database
     from app.delivery.store import Rollouts
+    from app.flags.commands import in_database
     from app.flags.settings import FlagsSettings
 
-    ours, settings = RolloutSettings(), Settings()
+    ours, tenant = RolloutSettings(), Settings().default_tenant
 
-    async def go() -> T:
-        database = Database(settings.database_url)
-        try:
-            flags, tenant = FlagsSettings().file, settings.default_tenant
-            rollouts = Rollouts(database, flags, load(ours.file), ours.region, tenant)
-            return await action(rollouts)
-        except SQLAlchemyError as error:
-            raise ConfigurationError(
-                f"the database cannot be used ({type(error).__name__}). Run `app db upgrade`; in "
-                f"an emergency edit {FlagsSettings().file}, which is read again at once"
-            ) from error
-        finally:
-            await database.close()
+    async def go(database: "Database") -> T:
+        flags = FlagsSettings().file
+        return await action(Rollouts(database, flags, load(ours.file), ours.region, tenant))
 
-    return asyncio.run(go())
+    return in_database(go)
 
 
 def _about(row: "RolloutRow") -> dict[str, object]:

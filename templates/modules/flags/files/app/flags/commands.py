@@ -54,7 +54,7 @@ def show_flag(flag: str, as_json: bool) -> None:
         async with database.reader() as session:
             return await changes(session, flag, 10)
 
-    history = [_change(row) for row in _run(read)]
+    history = [_change(row) for row in in_database(read)]
     if as_json:
         _print({**_about(flag, definition), "definition": definition, "changes": history})
         return
@@ -168,7 +168,7 @@ def experiment_report(name: str, outcome: str | None, control: str | None, as_js
         async with database.reader() as session:
             return await report(session, flags, name, measured, control)
 
-    found = _run(read)
+    found = in_database(read)
     if as_json:
         verdicts = {result.variant: result.verdict for result in found.results}
         _print({**asdict(found), "is_mismatched": found.is_mismatched, "verdicts": verdicts})
@@ -222,7 +222,7 @@ def _apply(
     async def write(database: Database) -> Any:
         return await change(database, settings.file, flag, alter, principal=who, reason=reason)
 
-    row = _run(write)
+    row = in_database(write)
     if as_json:
         _print(_change(row) if row else None)
     elif row is None:
@@ -235,7 +235,8 @@ def _apply(
         )
 
 
-def _run(action: Callable[[Database], Awaitable[T]]) -> T:
+def in_database(action: Callable[[Database], Awaitable[T]]) -> T:
+    """What `action` returns. Raises ConfigurationError when the database cannot be used."""
     from sqlalchemy.exc import SQLAlchemyError
 
     async def run() -> T:
