@@ -123,6 +123,10 @@ def on_gitlab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest repository that has the pipeline, locked and committed."""
     folder = tmp_path_factory.mktemp("gitlab") / "my-app"
     greenlane("new", str(folder), "--preset", "minimal", "--with", "ci-gitlab")
+    # That it has a browser is enough here: GitHub's workflow is run with all pages.
+    recipes = (folder / "justfile").read_text()
+    assert "-m browser " in recipes
+    (folder / "justfile").write_text(recipes.replace("-m browser ", "-m browser -k wrong "))
     run(folder, "uv", "lock", "--quiet")
     commit(folder)
     return folder
@@ -173,8 +177,12 @@ def test_the_pipeline_runs_whole(branch: Path, programs: Path, osv: str) -> None
     passed, output = merge_request(branch, programs, osv)
     assert passed, output[-6000:]
     made = pipeline(branch)
-    (matrix,) = made["checks"]["parallel"]["matrix"]
-    jobs = {f"checks: [{check}]" for check in matrix["CHECK"]}
+    jobs = {
+        f"{name}: [{check}]"
+        for name in ("checks", "tools")
+        for (matrix,) in [made[name]["parallel"]["matrix"]]
+        for check in matrix["CHECK"]
+    }
     jobs |= {"lane", "set-up", "evals", "review", "packages", "required"}
     assert set(re.findall(r"(?m)^ PASS  (\S+(?: \[[a-z]+\])?)\s*$", output)) >= jobs, output[-3000:]
     assert "fast lane" in output
@@ -186,10 +194,12 @@ def test_the_pipeline_runs_whole(branch: Path, programs: Path, osv: str) -> None
 def test_a_red_gate_stops_the_pipeline(branch: Path, programs: Path, osv: str) -> None:
     (branch / "app/main.py").write_text("import   os\n" + (branch / "app/main.py").read_text())
     definition = branch / ".gitlab-ci.yml"
-    only_format = re.sub(r"(?m)^          - (?!format$)[a-z]+\n", "", definition.read_text())
+    only_format = re.sub(
+        r"(?m)^          - (?!format$|browser$)[a-z]+\n", "", definition.read_text()
+    )
     definition.write_text(only_format)
     recipes = (branch / "justfile").read_text().replace("    uv run app setup\n", "")
-    (branch / "justfile").write_text(re.sub(r"(?m)^    .*(train|seed).*\n", "", recipes))
+    (branch / "justfile").write_text(re.sub(r"(?m)^    .*(train|seed|playwright).*\n", "", recipes))
     passed, output = merge_request(branch, programs, osv)
     assert not passed
     assert re.search(r"(?m)^ FAIL  checks: \[format\]", output), output[-3000:]

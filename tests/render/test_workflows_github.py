@@ -96,7 +96,7 @@ def test_every_step_passes_in_a_fresh_clone(
         checks = re.search(r"^check: (.+)$", (repository / "justfile").read_text(), re.MULTILINE)
         assert checks
         matrix = {f"checks {check}" for check in checks[1].split() if check != "evals"}
-        parts = kit.modules.values()
+        parts = kit.parts.values()
         tools = {it for part in parts for it in part.contributes.get("tool_checks", ())}
         matrix |= {f"tools {check}" for check in tools}
         assert results.keys() == {"changes", "evals", "security", "required"} | matrix

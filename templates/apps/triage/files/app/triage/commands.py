@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import structlog
 
 from app.core import options
 from app.settings import Settings
@@ -58,10 +61,22 @@ def seed(
     """Fill the inbox with the same made-up tickets every time; replaces those made before."""
     moment = epoch or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     started = time.perf_counter()
-    digest = asyncio.run(_seed(users, tickets, tenant, moment.replace(tzinfo=UTC), process))
+    with _warnings_only():
+        digest = asyncio.run(_seed(users, tickets, tenant, moment.replace(tzinfo=UTC), process))
     seconds = time.perf_counter() - started
     click.echo(f"seeded {users} customers and {tickets} tickets in {seconds:.1f} s")
     click.echo(f"content sha256 {digest}")
+
+
+@contextmanager
+def _warnings_only() -> Iterator[None]:
+    """Without a line in the log for each ticket that the model reads."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 async def _seed(

@@ -21,7 +21,7 @@ from app.settings import Settings
 from tests.conftest import SIGNED_IN, tester
 from tests.triage.conftest import FakeClassifier, Writer
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium", "google-chrome")
 # No sandbox: containers and continuous integration run as root, where Chromium has none.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -31,6 +31,7 @@ class Served:
     """A running application; `pause_s` is how long its writer takes for a piece of a draft."""
 
     url: str
+    app: FastAPI
     pause_s: float = 0.0
 
     def send(self, text: str) -> str:
@@ -49,15 +50,22 @@ class Served:
 
 
 @pytest.fixture
-def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def listening() -> Iterator[socket.socket]:
+    """A port that nobody takes while the application is made: browsers take free ones, too."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+@pytest.fixture
+def served(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, listening: socket.socket
+) -> Iterator[Served]:
     monkeypatch.setenv("TRIAGE_DRAFT_WRITE_INTERVAL_S", "0.05")
     monkeypatch.setenv("TRIAGE_FEED_POLL_S", "0.05")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = listening.getsockname()[1]
     app = create_app(settings.model_copy(update={"in_process_workers": True, "port": port}))
     app.state.services.authenticators.insert(0, tester)
-    served = Served(f"http://127.0.0.1:{port}")
+    served = Served(f"http://127.0.0.1:{port}", app)
     _watch(app, served)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -68,12 +76,13 @@ def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
             timeout_graceful_shutdown=1,
         )
     )
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.02)
     yield served
+    served.pause_s = 0.0
     app.state.triage_feed.close()
     server.should_exit = True
     thread.join(10)
@@ -107,10 +116,18 @@ def browser(playwright_api: Any, migrated: Path) -> Iterator[Any]:
     named = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     with playwright_api.sync_playwright() as playwright:
         if named is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium: install one, or set CHROMIUM to its path")
+            pytest.fail(
+                "no Chromium: run `just browser`, or set CHROMIUM to its path", pytrace=False
+            )
         opened = playwright.chromium.launch(executable_path=named, args=ARGUMENTS)
         yield opened
         opened.close()
+
+
+def follow(control: Any) -> None:
+    """Use a link or a button, and wait for the page that it leads to."""
+    with control.page.expect_navigation():
+        control.click()
 
 
 @pytest.fixture

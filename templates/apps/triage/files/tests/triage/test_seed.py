@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
 from app.cli import main
 from app.services import Services
-from app.triage import seed
+from app.triage import commands, seed
 from app.triage.intents import table
 from app.triage.models import Customer, Draft, Feedback, Ticket
 from app.triage.seed import Label, Seed
@@ -140,6 +141,18 @@ def test_the_command_prints_the_hash() -> None:
     line = first.output.splitlines()[-1]
     assert line.startswith("content sha256 ")
     assert again.output.splitlines()[-1] == line
+
+
+@pytest.mark.usefixtures("command_settings")
+def test_what_the_model_logs_of_each_ticket_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def classify(_text: str) -> Label:
+        structlog.get_logger("app").info("generation")
+        structlog.get_logger("app").warning("slow")
+        return Label("age_limit", 0.5, True, "small")
+
+    monkeypatch.setattr(commands, "_classifier", lambda *_arguments: classify)
+    printed = run("seed", "--users", "1", "--tickets", "3", "--process").output
+    assert ("generation" in printed, printed.count("slow")) == (False, 3)
 
 
 @pytest.mark.usefixtures("command_settings")

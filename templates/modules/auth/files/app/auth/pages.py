@@ -122,6 +122,7 @@ async def logout(
     await sessions.end_one(session, row.account_id, row.id)
     await record(session, principal, "session.end", f"session:{row.id}", reason="signed out")
     address = await leaving_address(auth, row)
+    request.state.principal = None
     response = PAGES.render("leaving.html", address=address)
     clear_cookie(response, sessions.COOKIE)
     return response

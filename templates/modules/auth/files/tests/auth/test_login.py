@@ -38,6 +38,7 @@ async def test_signing_out_ends_both_sessions(browser: Browser, auth: Auth) -> N
     await browser.sign_in("vic")
     left = await browser.post("/logout")
     assert left.status_code == 200
+    assert 'href="/account"' not in left.text, "offered to who is gone"
     assert await rows(auth, AppSession) == 0
 
 

@@ -5,16 +5,33 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import Served
+from tests.browser.everybody import Visit
+from tests.conftest import SIGNED_IN
 from tests.flags.conftest import FlagFile
 
 pytestmark = pytest.mark.browser
 
 
+def changed(page: Any, _served: Served) -> None:
+    page.context.set_extra_http_headers(SIGNED_IN)
+    page.goto("/flags")
+    page.get_by_role("button", name="Off for everybody (escalation)").click()
+    page.locator(".notice", has_text="off for everybody").wait_for()
+
+
+def own_file(environment: pytest.MonkeyPatch, folder: Path) -> FlagFile:
+    file = FlagFile(folder / "flags.json")
+    environment.setenv("FLAGS_FILE", str(file.path))
+    return file
+
+
+PAGES = [Visit("app/flags/templates/flags.html", changed, own_file)]
+
+
 @pytest.fixture(autouse=True)
 def flags_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlagFile:
-    file = FlagFile(tmp_path / "flags.json")
-    monkeypatch.setenv("FLAGS_FILE", str(file.path))
-    return file
+    return own_file(monkeypatch, tmp_path)
 
 
 def test_rolling_back_by_keyboard(page: Any, flags_file: FlagFile) -> None:
@@ -29,16 +46,3 @@ def test_rolling_back_by_keyboard(page: Any, flags_file: FlagFile) -> None:
     page.get_by_text("it invents fees").wait_for()
     assert page.get_by_role("region", name="release").get_by_text("previous for everybody").count()
     assert flags_file.read()["flags"]["release"]["defaultVariant"] == "previous"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page: Any, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page.emulate_media(color_scheme=scheme)
-    page.goto("/flags")
-    page.get_by_role("button", name="Off for everybody (escalation)").click()
-    page.get_by_text("Last changes").wait_for()
-    found = axe.run(page).response["violations"]
-    assert found == [], [violation["id"] for violation in found]
-    page.set_viewport_size({"width": 360, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

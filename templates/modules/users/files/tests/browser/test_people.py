@@ -6,43 +6,41 @@ without JavaScript: they have none.
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from click.testing import CliRunner
 
-from app.auth.issuer.people import people, totp
 from app.settings import Settings
-from app.users.commands import cli
-from tests.browser.conftest import Served
+from tests.browser.conftest import Served, follow
+from tests.browser.people import (
+    SECRET,
+    command,
+    invited,
+    joined,
+    joined_again,
+    own_tenant,
+    sign_in,
+    use_issuer,
+)
 
 pytestmark = pytest.mark.browser
 
-SECRET = "c" * 32
 Open = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def development_issuer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def development_issuer(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Before `served`: the application reads its settings then, and so do commands."""
-    for name, value in {
-        "AUTH_PROVIDER": "development",
-        "AUTH_PUBLIC_URL": "",
-        "AUTH_CLIENT_ID": "app",
-        "AUTH_CLIENT_SECRET": SECRET,
-        "USERS_INVITED_ONLY": "true",
-        "DATABASE_URL": settings.database_url,
-    }.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    use_issuer(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def site(served: Served) -> str:
     """Where the issuer sends people back to; the tenant `default` is there."""
-    command("tenant", "default", "--name", "Acme Bank")
+    own_tenant()
     return served.url.replace("127.0.0.1", "localhost")
 
 
@@ -65,35 +63,6 @@ def open_page(browser: Any, site: str) -> Iterator[Open]:
 def ada(open_page: Open) -> Any:
     """A page of the first administrator, whom the owner of the installation has invited."""
     return joined(open_page(), "ada", invited("Ada", "admin"))
-
-
-def command(*arguments: str) -> str:
-    """Run `app users ...`. In a thread: Playwright has an event loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(CliRunner().invoke, cli, arguments).result()
-    assert done.exit_code == 0, done.output
-    return done.output.strip()
-
-
-def invited(label: str, role: str, tenant: str = "default") -> str:
-    link = command("invite", label, "--role", role, "--tenant", tenant)
-    return link[link.index("/join/") :]
-
-
-def joined(page: Any, person: str, link: str) -> Any:
-    page.goto(link)
-    page.get_by_role("button", name="Sign in and join").click()
-    sign_in(page, person)
-    return page
-
-
-def sign_in(page: Any, person: str) -> None:
-    """Choose a person, with the second factor where they have one."""
-    choice = page.get_by_role("region", name=people()[person].name)
-    if secret := people()[person].totp:
-        choice.get_by_label("Second factor").fill(totp(secret))
-    choice.get_by_role("button").click()
-    page.wait_for_url(lambda url: "/development-issuer/" not in url)
 
 
 def card(page: Any, name: str) -> Any:
@@ -127,22 +96,22 @@ def test_from_an_invitation_to_the_way_out(ada: Any, open_page: Open) -> None:
     ada.goto("/people")
     assert heading(ada) == "People of Acme Bank"
     ada.get_by_label("Who is it for?").fill("Vic, of sales")
-    ada.get_by_role("button", name="Make a link").click()
+    follow(ada.get_by_role("button", name="Make a link"))
     assert heading(ada) == "No role was chosen"
-    ada.get_by_role("link", name="Go back").click()
+    follow(ada.get_by_role("link", name="Go back"))
     ada.get_by_label("Who is it for?").fill("Vic, of sales")
     form = ada.locator("form", has=ada.get_by_role("button", name="Make a link"))
     form.get_by_label("Agent").check()
-    form.get_by_role("button").click()
+    follow(form.get_by_role("button"))
     link = ada.get_by_label("Link").input_value()
-    ada.get_by_role("link", name="I have it").click()
+    follow(ada.get_by_role("link", name="I have it"))
     assert card(ada, "Vic, of sales").is_visible()
 
     vic = open_page()
     vic.goto(link)
     assert heading(vic) == "Join Acme Bank"
     assert "Ada Admin invites you" in vic.locator("main").inner_text()
-    vic.get_by_role("button", name="Sign in and join").click()
+    follow(vic.get_by_role("button", name="Sign in and join"))
     sign_in(vic, "vic")
     vic.goto("/account")
     assert (fact(vic, "Roles"), fact(vic, "Tenant")) == ("Agent", "Acme Bank")
@@ -156,24 +125,24 @@ def test_from_an_invitation_to_the_way_out(ada: Any, open_page: Open) -> None:
     card(ada, "Vic Viewer").locator("summary", has_text="Roles").click()
     card(ada, "Vic Viewer").get_by_label("Agent").uncheck()
     card(ada, "Vic Viewer").get_by_label("Viewer:").check()
-    ada.get_by_role("button", name="Save roles of Vic Viewer").click()
+    follow(ada.get_by_role("button", name="Save roles of Vic Viewer"))
     assert ada.get_by_role("status").inner_text() == "The roles are saved."
     # The session has ended; the issuer's has not, so that they are back with what they are now.
     vic.goto("/account")
     assert fact(vic, "Roles") == "Viewer"
 
     card(ada, "Vic Viewer").locator("summary", has_text="Remove").click()
-    ada.get_by_role("button", name="Yes, remove Vic Viewer").click()
+    follow(ada.get_by_role("button", name="Yes, remove Vic Viewer"))
     assert card(ada, "Vic Viewer").count() == 0
     vic.goto("/account")
     assert heading(vic) == "You have no access here"
-    vic.get_by_role("link", name="Sign in as somebody else").click()
+    follow(vic.get_by_role("link", name="Sign in as somebody else"))
     assert heading(vic) == "Who are you?"
 
     card(ada, "Ada Admin").locator("summary", has_text="Remove").click()
-    ada.get_by_role("button", name="Yes, remove Ada Admin").click()
+    follow(ada.get_by_role("button", name="Yes, remove Ada Admin"))
     assert heading(ada) == "The last one who manages people"
-    ada.get_by_role("link", name="Go back").click()
+    follow(ada.get_by_role("link", name="Go back"))
     assert card(ada, "Ada Admin").is_visible()
     invitation = ["person.invite", "person.join"]
     assert actions(ada, "action=person.*") == [
@@ -188,7 +157,7 @@ def test_the_audit_is_filtered_taken_along_and_verified(ada: Any, tmp_path: Path
     command("map", "https://login.example.com", "staff", "viewer")
     ada.goto("/audit")
     ada.get_by_label("Action").fill("person.*")
-    ada.get_by_role("button", name="Show").click()
+    follow(ada.get_by_role("button", name="Show"))
     assert ada.locator("article.item h2 a").all_inner_texts() == ["person.join", "person.invite"]
     assert "Ada Admin" in ada.locator("article.item").first.inner_text()
     with ada.expect_download() as download:
@@ -196,13 +165,13 @@ def test_the_audit_is_filtered_taken_along_and_verified(ada: Any, tmp_path: Path
     download.value.save_as(tmp_path / "audit.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert [row["action"] for row in rows] == ["person.join", "person.invite"]
-    ada.get_by_role("link", name="Show all").click()
-    ada.get_by_role("button", name="Verify the chain").click()
+    follow(ada.get_by_role("link", name="Show all"))
+    follow(ada.get_by_role("button", name="Verify the chain"))
     assert "The chain is whole, from the first entry to entry 5" in (
         ada.get_by_role("status").inner_text()
     )
     ada.get_by_label("About").fill("group:none")
-    ada.get_by_role("button", name="Show").click()
+    follow(ada.get_by_role("button", name="Show"))
     assert ada.get_by_text("No entry is like this").is_visible()
 
 
@@ -215,20 +184,20 @@ def test_a_key_is_shown_once_renewed_with_an_overlap_and_revoked(ada: Any, site:
     assert ada.get_by_text("No program has a key yet").is_visible()
     ada.get_by_label("Which program is it for?").fill("importer")
     ada.get_by_label("tickets:read").check()
-    ada.get_by_role("button", name="Make a key").click()
+    follow(ada.get_by_role("button", name="Make a key"))
     first = ada.get_by_label("Key").input_value()
     assert status(first) == 200
-    ada.get_by_role("link", name="I have it").click()
+    follow(ada.get_by_role("link", name="I have it"))
     assert first not in ada.content()
     assert "Ada Admin" in card(ada, "importer").inner_text()
-    ada.get_by_role("button", name="Rotate importer").click()
+    follow(ada.get_by_role("button", name="Rotate importer"))
     second = ada.get_by_label("Key").input_value()
     assert (status(first), status(second)) == (200, 200), "the overlap"
-    ada.get_by_role("link", name="I have it").click()
-    name = first.rpartition("_")[0]
+    follow(ada.get_by_role("link", name="I have it"))
+    name = "_".join(first.split("_")[:2])
     old = ada.locator("article.item", has_text=f"{name}_")
     old.locator("summary", has_text="Revoke").click()
-    old.get_by_role("button", name="Yes, revoke importer").click()
+    follow(old.get_by_role("button", name="Yes, revoke importer"))
     assert ada.get_by_role("status").inner_text() == "The key is revoked."
     assert (status(first), status(second)) == (401, 200)
     assert actions(ada, "action=key.*") == ["key.create", "key.rotate", "key.revoke"]
@@ -249,10 +218,10 @@ def test_another_tenant_is_another_inbox_in_another_session(
     assert vic.locator("tr.ticket").count() == 0
     vic.goto("/account")
     assert (fact(vic, "Tenant"), fact(vic, "Roles")) == ("Second Bank", "Agent")
-    vic.get_by_role("link", name="Tenants").click()
+    follow(vic.get_by_role("link", name="Tenants"))
     assert "you are here" in card(vic, "Second Bank").inner_text()
     before = cookie()
-    vic.get_by_role("button", name="Go on in Acme Bank").click()
+    follow(vic.get_by_role("button", name="Go on in Acme Bank"))
     vic.wait_for_url("**/inbox")
     assert vic.get_by_role("link", name="Where is my card?").is_visible()
     vic.goto("/account")
@@ -262,21 +231,13 @@ def test_another_tenant_is_another_inbox_in_another_session(
     assert stolen.status_code == 303, "the session of before has ended"
 
 
-def joined_again(page: Any, link: str) -> Any:
-    """Join by a link while being signed in at the issuer, which then asks nothing."""
-    page.goto(link)
-    page.get_by_role("button", name="Sign in and join").click()
-    page.wait_for_url("**/inbox")
-    return page
-
-
 def test_a_session_elsewhere_is_ended(ada: Any, open_page: Open) -> None:
     other = open_page()
     other.goto("/account")
     sign_in(other, "ada")
     ada.goto("/account")
     assert ada.get_by_text("this one").count() == 1
-    ada.get_by_role("button", name="Sign out there").click()
+    follow(ada.get_by_role("button", name="Sign out there"))
     assert ada.get_by_role("button", name="Sign out there").count() == 0
     other.context.clear_cookies(name="__Host-issuer")
     other.goto("/account")
@@ -298,21 +259,21 @@ def test_a_group_and_a_program_of_the_provider(ada: Any, open_page: Open, site: 
     assert heading(vic) == "You have no access here"
     assert program() == 401
     ada.goto("/people")
-    ada.get_by_role("link", name="Groups and programs").click()
+    follow(ada.get_by_role("link", name="Groups and programs"))
     ada.get_by_label("Group, as").fill("support")
     ada.locator("select[name=role]").select_option("agent")
-    ada.get_by_role("button", name="Give the role").click()
+    follow(ada.get_by_role("button", name="Give the role"))
     ada.get_by_label("Client id").fill("app")
     ada.get_by_label("Viewer:").check()
-    ada.get_by_role("button", name="Let it in").click()
+    follow(ada.get_by_role("button", name="Let it in"))
     assert program() == 200
     vic.goto("/account")
     assert fact(vic, "Roles") == "Agent"
     card(ada, "app").locator("summary").click()
-    ada.get_by_role("button", name="Yes, shut app out").click()
+    follow(ada.get_by_role("button", name="Yes, shut app out"))
     assert program() == 401
     card(ada, "support").locator("summary").click()
-    ada.get_by_role("button", name="Yes, take agent from support").click()
+    follow(ada.get_by_role("button", name="Yes, take agent from support"))
     vic.goto("/account")
     assert heading(vic) == "You have no access here"
     asked = ("group.map", "client.roles", "client.roles", "group.unmap")
@@ -343,48 +304,3 @@ def tab_to(page: Any, name: str) -> None:
         if focused[0] == name:
             return
     raise AssertionError(f"Tab never came to {name!r}")
-
-
-def test_axe_finds_nothing_and_all_fits(ada: Any, open_page: Open) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    joined(open_page(), "vic", invited("Vic", "viewer"))
-    link = invited("Somebody with a name that is as long as names of people can be " * 2, "agent")
-    command("map", "https://login.example.com/a-long-address/of-a-realm", "support", "agent")
-    command("client", "https://login.example.com/a-long-address/of-a-realm", "bot", "--role=agent")
-    page = open_page(storage_state=ada.context.storage_state(), java_script_enabled=True)
-    page.goto("/keys")
-    page.get_by_label("Which program is it for?").fill("importer")
-    page.get_by_label("tickets:read").check()
-    page.get_by_role("button", name="Make a key").click()
-    found = {"a new key": faults(page, axe)}
-    page.goto("/keys")
-    page.get_by_role("button", name="Rotate importer").click()
-    for path in (
-        "/people?done=roles",
-        "/people/provider",
-        "/keys",
-        "/audit?check=true",
-        "/audit?action=none",
-        "/account",
-        "/account/tenants",
-        link,
-        "/join/none",
-    ):
-        page.goto(path)
-        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        found[path] = faults(page, axe)
-    assert {path: wrong for path, wrong in found.items() if wrong} == {}
-
-
-def faults(page: Any, axe: Any) -> list[str]:
-    """What is wrong with a page in light and dark, on a telephone and on a desk."""
-    wrong = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width in (360, 1280):
-            page.set_viewport_size({"width": width, "height": 800})
-            found = [violation["id"] for violation in axe.run(page).response["violations"]]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                found.append("wider than the window")
-            wrong += [f"{each}, {scheme}, {width}" for each in found]
-    return wrong
