@@ -87,7 +87,7 @@ async def give_feedback(
         reason=pii.mask(new.reason).text if new.reason else None,
         edit_distance=distance,
         edit_share=share,
-        given_by=principal.subject[:128],
+        given_by=principal.subject,
         created_at=utcnow(),
     )
     session.add(feedback)
