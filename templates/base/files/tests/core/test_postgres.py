@@ -1,6 +1,7 @@
 """What only PostgreSQL refuses, and what only it lets happen at the same moment."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -8,8 +9,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import insert, select
 
+from app.core import retention
 from app.core.db import Database, SessionDep, utcnow
-from app.core.idempotency import IdempotencyDep
+from app.core.idempotency import KEPT, IdempotencyDep
 from app.core.models import IdempotencyRecord
 from app.core.problems import AppError
 from app.main import create_app
@@ -77,3 +79,13 @@ async def test_71_a_write_that_is_sent_twice_at_once(client: httpx2.AsyncClient)
 
 async def test_71_another_broken_rule_is_our_mistake(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/broken")).status_code == 500
+
+
+async def test_72_what_is_outdated_is_forgotten_behind_the_wall(
+    app: FastAPI, database: Database
+) -> None:
+    row = {"tenant_id": "t", "path": "/", "key": "k", "request_digest": "", "status": 200}
+    old = row | {"body": "", "created_at": utcnow() - KEPT - timedelta(minutes=1)}
+    async with database.session() as session:
+        await session.execute(insert(IdempotencyRecord).values(old))
+    assert await retention.forget(database, app.state.services.outdated) == 1

@@ -147,7 +147,7 @@ async def test_an_issuer_with_a_slash_more() -> None:
 ODD = [None, 7, "x", "https://[", [7, None], ["\x1b[2J"], {"a": []}, True, "\ud800", "\0"]
 
 
-async def test_66_a_document_that_says_odd_things_is_only_wrong() -> None:
+async def test_row_66_a_document_that_says_odd_things_is_only_wrong() -> None:
     """Whoever wrote the document is not believed: neither a traceback nor a steered terminal."""
     for name in (*GOOD, "userinfo_endpoint", "keys"):
         for value in ODD:
