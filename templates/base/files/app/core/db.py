@@ -77,6 +77,7 @@ class Database:
             event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
+            event.listen(self.engine.sync_engine, "do_connect", _connect)
             event.listen(self.engine.sync_engine, "begin", wall.enter)
         event.listen(self.engine.sync_engine, "handle_error", _refuse_what_cannot_be_stored)
         reading = self.engine.execution_options(read_only=True, walled=True)
@@ -122,6 +123,15 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _connect(dialect: Dialect, _record: Any, arguments: Any, options: Any) -> Any:
+    # A server that is away is an error of the database to whoever waits for it, as any other is:
+    # asyncpg lets through what the network says.
+    try:
+        return dialect.connect(*arguments, **options)
+    except OSError as error:
+        raise dialect.loaded_dbapi.OperationalError(str(error)) from error
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import migrate, release
 from app.features import NAME
@@ -13,7 +14,10 @@ from app.services import Services
 
 def setup(app: FastAPI, services: Services) -> None:
     async def database() -> str | None:
-        return await migrate.pending(services.database)
+        try:
+            return await migrate.pending(services.database)
+        except SQLAlchemyError as error:
+            return f"it does not answer ({type(error).__name__})"
 
     services.probes["database"] = database
 

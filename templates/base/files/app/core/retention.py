@@ -27,7 +27,7 @@ async def watch(database: Database, outdated: Sequence[Outdated]) -> None:
         await asyncio.sleep(_EVERY_S)
         try:
             await forget(database, outdated)
-        except (SQLAlchemyError, OSError) as error:
+        except SQLAlchemyError as error:
             log.warning("outdated_kept", error=type(error).__name__)
 
 

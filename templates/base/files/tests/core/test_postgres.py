@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import retention
 from app.core.db import Database, SessionDep, utcnow
@@ -89,3 +90,11 @@ async def test_72_what_is_outdated_is_forgotten_behind_the_wall(
     async with database.session() as session:
         await session.execute(insert(IdempotencyRecord).values(old))
     assert await retention.forget(database, app.state.services.outdated) == 1
+
+
+async def test_a_server_that_is_away_is_an_error_of_the_database() -> None:
+    away = Database("postgresql+asyncpg://app@127.0.0.1:1/app")
+    with pytest.raises(SQLAlchemyError, match="Connect call failed"):
+        async with away.session() as session:
+            await session.execute(select(1))
+    await away.close()

@@ -82,16 +82,18 @@ async def test_health_and_readiness(client: httpx2.AsyncClient) -> None:
     assert "database" not in ready.json()["reasons"]
 
 
-async def test_a_database_without_tables_is_not_ready(settings: Settings, tmp_path) -> None:
-    app = create_app(
-        settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{tmp_path}/new.db"})
-    )
+@pytest.mark.parametrize(("path", "reason"), [("new.db", "app db upgrade"), ("", "not answer")])
+async def test_a_database_that_cannot_be_used_is_not_ready(
+    settings: Settings, tmp_path: Path, path: str, reason: str
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / path}"
+    app = create_app(settings.model_copy(update={"database_url": url}))
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.get("/readyz")
     await app.state.services.database.close()
     assert response.status_code == 503
-    assert "app db upgrade" in response.json()["reasons"]["database"]
+    assert reason in response.json()["reasons"]["database"]
 
 
 async def test_correlation_id_is_taken_from_the_caller_or_made(client: httpx2.AsyncClient) -> None:
