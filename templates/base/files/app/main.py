@@ -18,6 +18,7 @@ from app.core import (
     problems,
     telemetry,
 )
+from app.core.headers import HeadersMiddleware
 from app.features import FEATURES, TITLE
 from app.services import Services, build_services
 from app.settings import Settings
@@ -53,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         importlib.import_module(name).setup(app, services)
     principal.require_guard(settings, services.authenticators)
     services.limits.assign(app, services.access)
-    app.add_middleware(limits.HeadersMiddleware)
+    app.add_middleware(HeadersMiddleware)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)
     app.add_middleware(forwarded.ForwardedMiddleware, hops=settings.trusted_hops)
     # Added last, so that it is outermost: every log line of a request carries its correlation id.

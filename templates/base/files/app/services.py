@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ai.build import build_gateway
 from app.ai.gateway import Gateway
-from app.core import access, limits, slo
+from app.core import access, idempotency, limits, retention, slo
 from app.core.access import Access
+from app.core.background import in_background
 from app.core.db import Database
 from app.core.egress import Egress
 from app.core.flows import Flows
@@ -19,6 +20,7 @@ from app.core.metrics import Metrics
 from app.core.pages import Link
 from app.core.principal import Authenticator
 from app.core.problems import AppError
+from app.core.retention import Outdated
 from app.settings import Settings
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
@@ -36,7 +38,7 @@ class Services:
     in turn who is there, the access token last. A page's refusal becomes the first answer that one
     of `page_answers` has for it (a way to sign in, for example), else a page that shows it. `links`
     are the pages that every page offers. Each of `names` says how those things are called that it
-    knows, given as `person:ID`, `key:ID` and the like.
+    knows, given as `person:ID`, `key:ID` and the like. What each of `outdated` finds is forgotten.
     """
 
     settings: Settings
@@ -52,6 +54,7 @@ class Services:
     page_answers: list[PageAnswer] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     names: list[Names] = field(default_factory=list)
+    outdated: list[Outdated] = field(default_factory=list)
 
     @property
     def egress(self) -> Egress:
@@ -80,6 +83,8 @@ def build_services(settings: Settings) -> Services:
         access.load(settings.access_file),
         Limits(limits.load(settings.limits_file), settings.rate_limits_url, metrics),
     )
+    services.outdated.append(idempotency.outdated)
     services.lifespans.append(gateway.running)
+    services.lifespans.append(lambda: in_background(retention.watch(database, services.outdated)))
     services.probes["models"] = gateway.ready
     return services

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core.tenants import TENANT_NAME
+
 
 class Settings(BaseSettings):
     """Every backend is a URL; the defaults need nothing that runs elsewhere."""
@@ -20,7 +22,7 @@ class Settings(BaseSettings):
         default=None,
         description="Asked of every caller: bearer token of the API, password of the pages",
     )
-    default_tenant: str = "default"
+    default_tenant: str = Field(default="default", pattern=TENANT_NAME)
     mfa_acr: str = Field(
         default="urn:app:mfa", description="The `acr` of who has given a second factor"
     )

@@ -8,17 +8,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, MetaData, event
-from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.engine import Dialect, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from app.core import telemetry, wall
+from app.core.problems import AppError
+
+log = structlog.get_logger(__name__)
 
 # How long a writer waits for its turn, in seconds.
 _PATIENCE_S = 10
+
+# What PostgreSQL says of a value (SQLSTATE): too long, out of range, characters that it has not.
+_UNSTORABLE = frozenset({"22001", "22003", "22021", "22P05"})
 
 # The transaction that the current request or job is in: what joins it commits or fails with it.
 current_session: ContextVar[AsyncSession | None] = ContextVar("current_session", default=None)
@@ -71,6 +78,7 @@ class Database:
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
             event.listen(self.engine.sync_engine, "begin", wall.enter)
+        event.listen(self.engine.sync_engine, "handle_error", _refuse_what_cannot_be_stored)
         reading = self.engine.execution_options(read_only=True, walled=True)
         writing = self.engine.execution_options(walled=True)
         # SQLite has one writer, and who waits for it looks again ever more rarely, up to 0.1 s.
@@ -135,6 +143,24 @@ def _begin_sqlite(connection: Any) -> None:
     # IMMEDIATE makes it wait its turn instead.
     read_only = connection.get_execution_options().get("read_only", False)
     connection.exec_driver_sql("begin" if read_only else "begin immediate")
+
+
+def _refuse_what_cannot_be_stored(context: ExceptionContext) -> None:
+    """Raise AppError 422 for a value that no column can hold: too long, NUL, half a character.
+
+    Such a value came from outside, however it came: each place that takes one need not know what
+    the databases cannot store.
+    """
+    error: BaseException | None = context.original_exception
+    while error is not None:
+        if isinstance(error, (UnicodeError, OverflowError)) or (
+            getattr(error, "sqlstate", None) in _UNSTORABLE
+        ):
+            log.warning("value_refused", error=type(error).__name__, statement=context.statement)
+            raise AppError(
+                422, "Cannot be stored", "A value is too long, too large, or holds odd characters."
+            )
+        error = error.__cause__
 
 
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import delete
+from sqlalchemy import Delete, delete
 
 from app.core.db import SessionDep, utcnow
 from app.core.models import IdempotencyRecord
@@ -46,7 +46,6 @@ class Idempotency:
         if self._key is None:
             return _respond(status, (await create()).model_dump_json())
         digest = await self._digest()
-        await self._forget_old()
         identity = (self._tenant, self._request.url.path, self._key)
         stored = await self._session.get(IdempotencyRecord, identity)
         if stored is None:
@@ -74,10 +73,10 @@ class Idempotency:
     async def _digest(self) -> str:
         return hashlib.sha256(await self._request.body()).hexdigest()
 
-    async def _forget_old(self) -> None:
-        await self._session.execute(
-            delete(IdempotencyRecord).where(IdempotencyRecord.created_at < utcnow() - KEPT)
-        )
+
+def outdated(now: datetime) -> Delete:
+    """Answers that nobody will ask for again."""
+    return delete(IdempotencyRecord).where(IdempotencyRecord.created_at < now - KEPT)
 
 
 def _respond(status: int, body: str, *, replayed: bool = False) -> Response:

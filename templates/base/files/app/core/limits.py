@@ -6,6 +6,7 @@ Each route has a limit without naming one. Another one: `openapi_extra={"x-rate-
 import math
 import time
 from collections.abc import Awaitable
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Protocol, Self
 
@@ -15,8 +16,6 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import yaml
 from app.core.access import Access
@@ -96,13 +95,16 @@ class ProcessCounters:
 
     def __init__(self) -> None:
         self._windows: dict[str, tuple[float, int]] = {}
+        self._kept = 0
 
     async def incr(self, key: str, expiry: int) -> int:
         now = time.time()
         until, count = self._windows.get(key, (0.0, 0))
         if until <= now:
-            if len(self._windows) >= _SWEEP_AT:
+            # Where all of them are recent, the next one must not look at all of them again.
+            if len(self._windows) >= max(_SWEEP_AT, 2 * self._kept):
                 self._windows = {k: v for k, v in self._windows.items() if v[0] > now}
+                self._kept = len(self._windows)
             until, count = now + expiry, 0
         self._windows[key] = (until, count + 1)
         return count + 1
@@ -211,7 +213,7 @@ class Limits:
         Attempts to get in that fail are counted too. Raises 401, and 429.
         """
         name = self._of_route.get(id(request.scope["route"])) or _usual(request.method)
-        address = request.client.host if request.client else ""
+        address = neighbourhood(request.client.host) if request.client else ""
         addresses = self.table.addresses
         if name in addresses:
             await self.count(request, name, addresses[name], address)
@@ -226,6 +228,17 @@ class Limits:
         await self.count(request, name, limits[name], principal.tenant)
 
 
+def neighbourhood(address: str) -> str:
+    """Who is counted as one: an address, and of IPv6 the network that one customer is given."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address  # a socket of this machine, or a proxy's name for what it hides
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(found.ipv4_mapped or ip_network((found.packed, 64), strict=False))
+
+
 def _usual(method: str) -> str:
     return "read" if method in ("GET", "HEAD") else "write"
 
@@ -233,18 +246,3 @@ def _usual(method: str) -> str:
 async def spend(request: Request) -> None:
     """The dependency of every route."""
     await request.app.state.services.limits.spend(request)
-
-
-class HeadersMiddleware:
-    """Says in each answer what is left of its limit."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(scope.get("rate_limit_headers", {}))
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)

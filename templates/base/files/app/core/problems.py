@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
@@ -57,6 +58,7 @@ def setup(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(IntegrityError, _on_integrity_error)
     app.add_exception_handler(Exception, _on_unexpected_error)
 
 
@@ -79,6 +81,15 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     errors = [{"at": list(item["loc"]), "message": item["msg"]} for item in error.errors()]
     detail = "Some fields are missing or wrong."
     return await _on_app_error(request, AppError(422, "Invalid request", detail, errors=errors))
+
+
+async def _on_integrity_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, IntegrityError)  # noqa: S101
+    # Another one made the same row after we had looked. Any other rule of a table is ours to keep.
+    if getattr(error.orig, "sqlstate", "") != "23505":
+        return await _on_unexpected_error(request, error)
+    detail = "Somebody did the same at this moment. Look at the result, or try again."
+    return await _on_app_error(request, AppError(409, "Done by another request", detail))
 
 
 async def _on_unexpected_error(_request: Request, error: Exception) -> JSONResponse:

@@ -15,12 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ai import pii
 from app.core import release
+from app.core.text import printable
 from app.core.wall import EVERYBODY, current_tenant
 from app.settings import Settings
 
 log = structlog.get_logger("app.access")
 tracer = trace.get_tracer("app")
 
+_OF_SEVERAL_LINES = ("exception", "stack")
 _OURS = ("timestamp", "level", "_id", "_hash", "tenant", "model")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -42,6 +44,7 @@ def configure(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             mask_personal_data,
+            escape_what_cannot_be_seen,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -65,6 +68,16 @@ def mask_personal_data(
     for key, value in event.items():
         if isinstance(value, str) and not key.endswith(_OURS):
             event[key] = pii.mask(value).text
+    return event
+
+
+def escape_what_cannot_be_seen(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Keep texts of others from steering a terminal, or from looking like lines of their own."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = printable(value, keep="\n" if key in _OF_SEVERAL_LINES else "")
     return event
 
 

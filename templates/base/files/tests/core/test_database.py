@@ -1,13 +1,15 @@
 """Transactions and migrations."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from app.core import migrate
 from app.core.db import Database, current_session, utcnow
 from app.core.models import IdempotencyRecord
+from app.core.problems import AppError
 
 
 def record(key: str) -> IdempotencyRecord:
@@ -52,6 +54,23 @@ async def test_writers_queue_up_instead_of_failing(database: Database) -> None:
 
     await asyncio.gather(*(read_then_write(n) for n in range(20)))
     assert await count(database) == 20
+
+
+@pytest.mark.parametrize(("column", "value"), [("key", "half \ud800"), ("status", 10**30)])
+async def test_67_what_no_column_can_hold_is_the_callers_mistake(
+    database: Database, column: str, value: Any
+) -> None:
+    row = {"tenant_id": "t", "path": "/", "key": "k", "request_digest": "", "status": 200}
+    row |= {"body": "", "created_at": utcnow(), column: value}
+    for statement in (
+        insert(IdempotencyRecord).values(row),
+        select(IdempotencyRecord).where(IdempotencyRecord.__table__.c[column] == value),
+    ):
+        with pytest.raises((AppError, UnicodeError, OverflowError)) as refused:
+            async with database.session() as session:
+                await session.execute(statement)
+        assert isinstance(refused.value, AppError)
+        assert refused.value.status == 422
 
 
 @pytest.mark.schema

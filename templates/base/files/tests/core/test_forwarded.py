@@ -38,7 +38,7 @@ async def tell(scope: Scope, receive: Receive, send: Send) -> None:
         (1, [f"{ADA}, "], PROXY),
     ],
 )
-async def test_the_address_is_the_one_that_the_outermost_of_ours_has_seen(
+async def test_73_the_address_is_the_one_that_the_outermost_of_ours_has_seen(
     hops: int, said: list[str], address: str
 ) -> None:
     transport = httpx2.ASGITransport(ForwardedMiddleware(tell, hops), client=(PROXY, 1))
@@ -55,7 +55,7 @@ async def remaining(settings: Settings, said: list[str]) -> list[str]:
     return [answer.headers["ratelimit-remaining"] for answer in answers]
 
 
-async def test_limits_count_by_it(settings: Settings) -> None:
+async def test_73_limits_count_by_it(settings: Settings) -> None:
     behind = settings.model_copy(update={"trusted_hops": 1})
     first, again, another = await remaining(behind, [ADA, f"8.8.8.8, {ADA}", "198.51.100.1"])
     assert int(again) == int(first) - 1

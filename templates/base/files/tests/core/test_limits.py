@@ -168,3 +168,23 @@ def test_redis_is_spoken_by_the_client_that_is_there() -> None:
         limits.load(Path("limits.yaml")), "redis://127.0.0.1:1/0", Metrics()
     )._counters
     assert type(counters).__name__ == "SharedCounters"
+
+
+def test_69_addresses_of_one_customer_count_as_one() -> None:
+    one = {limits.neighbourhood(f"2001:db8:1:2:{n:x}::{n:x}") for n in range(50)}
+    assert one == {"2001:db8:1:2::/64"}
+    assert limits.neighbourhood("2001:db8:1:3::1") not in one
+    for address in ("192.0.2.7", "::ffff:192.0.2.7"):
+        assert limits.neighbourhood(address) == "192.0.2.7"
+    assert limits.neighbourhood("testclient") == "testclient"
+
+
+async def test_69_many_addresses_cost_no_more_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_SWEEP_AT", 100)
+    counters = ProcessCounters()
+    swept = 0
+    for n in range(1_000):
+        before = counters._windows
+        await counters.incr(str(n), 60)
+        swept += counters._windows is not before
+    assert swept < 10

@@ -8,7 +8,7 @@ from app.services import Services
 def setup(app: FastAPI, services: Services) -> None:
     # Imported here, so that a module that needs only a part does not load the pages.
     from app.core.pages import Link
-    from app.triage import pages, presentation, routes
+    from app.triage import pages, presentation, repository, routes
     from app.triage.feed import Feed
     from app.triage.settings import TriageSettings
 
@@ -20,5 +20,6 @@ def setup(app: FastAPI, services: Services) -> None:
     app.include_router(routes.router)
     app.include_router(pages.streams)
     app.include_router(pages.router)
+    services.outdated.append(lambda now: repository.outdated(now, settings.keep_text_days))
     services.links.append(Link("/inbox", "Inbox", "tickets:read", 10))
     services.links.append(Link("/help", "Help articles", "tickets:read", 20))

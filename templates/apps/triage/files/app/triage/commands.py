@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
+from app.core import options
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def check() -> None:
 @click.command()
 @click.option("--users", type=click.IntRange(0), default=100, show_default=True)
 @click.option("--tickets", type=click.IntRange(0), default=1_000, show_default=True)
-@click.option("--tenant", help="Whose inbox; the setting DEFAULT_TENANT otherwise.")
+@click.option(
+    "--tenant", type=options.TENANT, help="Whose inbox; the setting DEFAULT_TENANT otherwise."
+)
 @click.option(
     "--epoch",
     type=click.DateTime(),
@@ -141,7 +144,9 @@ def feedback() -> None:
     default=Path("evals/feedback.jsonl"),
     show_default=True,
 )
-@click.option("--tenant", help="Whose feedback; the setting DEFAULT_TENANT otherwise.")
+@click.option(
+    "--tenant", type=options.TENANT, help="Whose feedback; the setting DEFAULT_TENANT otherwise."
+)
 def feedback_to_golden(output: Path, tenant: str | None) -> None:
     """Write accepted and edited tickets, masked, as cases for the evals.
 

@@ -113,5 +113,5 @@ class Feedback(Base):
     reason: Mapped[str | None] = mapped_column(String(500))
     edit_distance: Mapped[int]
     edit_share: Mapped[float] = mapped_column(Float)
-    given_by: Mapped[str] = mapped_column(String(128))
+    given_by: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime]

@@ -5,10 +5,10 @@ import binascii
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import utcnow
@@ -213,3 +213,14 @@ async def neighbours(
         base.where(older).order_by(Ticket.created_at.desc(), Ticket.id.desc()).limit(1)
     )
     return before, after
+
+
+def outdated(now: datetime, days: float) -> Update:
+    """Leaves of a ticket that ended so many days ago what is masked, and nothing else."""
+    is_old = Ticket.updated_at < now - timedelta(days=days)
+    is_whole = Ticket.text != Ticket.masked_text
+    return (
+        update(Ticket)
+        .where(Ticket.status.in_(CLOSED), is_old, is_whole)
+        .values(text=Ticket.masked_text)
+    )

@@ -48,7 +48,9 @@ class NewTicket(BaseModel):
 
     text: TicketText = Field(
         description="What the customer wrote",
-        json_schema_extra={"x-personal-data": "stored: until it is purged; masked elsewhere"},
+        json_schema_extra={
+            "x-personal-data": "stored: for TRIAGE_KEEP_TEXT_DAYS after the end; masked elsewhere"
+        },
     )
     customer_id: Annotated[Reference | None, PSEUDONYM] = Field(
         default=None, description="The help desk's number of the customer; no name, no address"

@@ -19,4 +19,9 @@ class TriageSettings(BaseSettings):
     feed_poll_s: float = Field(
         default=0.3, gt=0, description="How often open pages are told what changed"
     )
+    keep_text_days: float = Field(
+        default=90,
+        ge=1,
+        description="How long after its end a ticket is kept as it came; masked after that",
+    )
     page_size: int = Field(default=40, ge=1, le=100)

@@ -1,9 +1,13 @@
 """How tickets come in, and what may be done with a draft."""
 
+from datetime import timedelta
+
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from app.core import retention
+from app.core.db import utcnow
 from app.core.problems import AppError
 from app.jobs.models import Job
 from app.services import Services
@@ -156,3 +160,23 @@ async def test_other_tenants_and_unknown_intents_are_refused(services: Services)
 def test_feedback_that_makes_no_sense_is_refused(fields: dict) -> None:
     with pytest.raises(ValidationError):
         NewFeedback(**fields)
+
+
+@pytest.mark.parametrize(
+    ("status", "days", "is_kept"),
+    [("answered", 91, False), ("rejected", 91, False), ("answered", 89, True), ("ready", 91, True)],
+)
+async def test_72_what_a_customer_wrote_is_kept_for_a_while(
+    services: Services, status: str, days: int, is_kept: bool
+) -> None:
+    ticket = await file(services, "I am Ada Example, card 4111 1111 1111 1111")
+    async with services.database.session() as session:
+        ended = {"status": status, "updated_at": utcnow() - timedelta(days=days)}
+        await session.execute(update(Ticket).values(ended))
+    for _ in range(2):
+        await retention.forget(services.database, services.outdated)
+    kept = await read(services, ticket.id)
+    assert (kept.text, kept.masked_text) == (
+        ticket.text if is_kept else ticket.masked_text,
+        ticket.masked_text,
+    )

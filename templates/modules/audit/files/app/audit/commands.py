@@ -24,7 +24,7 @@ def cli() -> None:
 
 
 @cli.command("list")
-@click.option("--tenant", help="Only this tenant's.")
+@click.option("--tenant", type=options.TENANT, help="Only this tenant's.")
 @click.option("--action", default="", help="Only this action, such as flag.change or key.*")
 @click.option("--target", default="", help="Only about this, such as flag:release")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
@@ -46,7 +46,7 @@ def list_entries(tenant: str | None, action: str, target: str, limit: int, as_js
         return
     for row in found:
         reason = f": {row['reason']}" if row["reason"] else ""
-        click.echo(
+        options.say(
             f"{row['seq']:>6}  {row['at'][:19]}Z  {row['tenant']}  {row['actor']}  "
             f"{row['action']}  {row['target']}{reason}"
         )
@@ -77,7 +77,7 @@ def verify_chain(anchor: str | None, file: Path | None) -> None:
 
     head, found = _verify_file(file, known) if file else _run(check)
     for line in found:
-        click.echo(line)
+        options.say(line)
     if found:
         raise click.ClickException("the audit is not whole")
     click.echo(f"the audit is whole; anchor {head}")

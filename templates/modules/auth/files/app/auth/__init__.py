@@ -12,11 +12,12 @@ def setup(app: "FastAPI", services: "Services") -> None:
     # Imported here: a command that only migrates should not load what serves.
     import httpx2
 
-    from app.auth import pages
+    from app.auth import pages, resource
     from app.auth.accounts import members_by_claims, names_of_people
     from app.auth.authenticators import by_bearer, by_cookie
     from app.auth.issuer import routes as issuer
     from app.auth.login import Auth
+    from app.auth.models import OUTDATED
     from app.auth.provider import Provider
     from app.auth.settings import DEVELOPMENT, NONE, AuthSettings
     from app.core.egress import Egress
@@ -31,6 +32,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     auth = Auth(services, settings, {}, members)
     app.state.auth = auth
     services.names.append(names_of_people)
+    services.outdated.extend(OUTDATED)
     if settings.provider == NONE:
         return  # ACCESS_TOKEN is the door, as it is without this feature
     if settings.provider == DEVELOPMENT:
@@ -48,4 +50,6 @@ def setup(app: "FastAPI", services: "Services") -> None:
     services.page_answers.append(pages.sign_in_instead)
     app.include_router(pages.router)
     app.include_router(pages.programs)
+    app.include_router(resource.router)
+    app.add_middleware(resource.ChallengeMiddleware, url=settings.public_url)
     services.links.append(Link("/account", "Account", "account:self", 90))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import Account
@@ -17,6 +18,8 @@ from app.core.access import Access
 from app.core.db import utcnow
 from app.core.principal import DEFAULT_TIER
 from app.core.problems import AppError
+from app.core.tenants import is_tenant
+from app.core.text import printable
 from app.settings import Settings
 
 PASSWORD_ACR = "urn:app:pwd"  # noqa: S105  a name, not a password
@@ -57,7 +60,7 @@ def membership_of(
 ) -> Membership | None:
     tenant = claims.get(auth.tenant_claim) if auth.tenant_claim else settings.default_tenant
     # Nobody is put into a tenant because a claim is missing.
-    if not isinstance(tenant, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", tenant):
+    if not isinstance(tenant, str) or not is_tenant(tenant):
         return None
     roles = claims.get(auth.roles_claim, [])
     # Zitadel names them as the keys of an object.
@@ -74,7 +77,7 @@ def acr_of(claims: Mapping[str, Any], settings: Settings, auth: AuthSettings) ->
     """How somebody signed in: `settings.mfa_acr` after a second factor."""
     methods = claims.get("amr", [])
     given = claims.get("acr")
-    if given == settings.mfa_acr or given in auth.mfa_acr_values:
+    if isinstance(given, str) and given in {settings.mfa_acr, *auth.mfa_acr_values}:
         return settings.mfa_acr
     if isinstance(methods, list) and auth.mfa_amr_values.intersection(map(str, methods)):
         return settings.mfa_acr
@@ -112,19 +115,33 @@ async def account_of(session: AsyncSession, claims: Mapping[str, Any]) -> Accoun
     """
     issuer, subject = claims["iss"], claims["sub"]
     account = await known_account(session, issuer, subject)
-    name = str(claims.get("name") or claims.get("preferred_username") or "")[:200]
+    name = printable(str(claims.get("name") or claims.get("preferred_username") or ""))[:200]
     if account is None:
-        # Readable where it is shown as the one who did something, and never given out twice.
-        readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "person"
-        account = Account(
-            id=f"{readable}-{secrets.token_hex(4)}",
-            issuer=issuer,
-            subject=subject,
-            created_at=utcnow(),
-        )
-        session.add(account)
+        account = await _added_account(session, issuer, subject, name)
     account.name = name or account.id
-    account.email = str(claims.get("email") or "")[:320]
+    account.email = printable(str(claims.get("email") or ""))[:320]
+    return account
+
+
+async def _added_account(session: AsyncSession, issuer: str, subject: str, name: str) -> Account:
+    # Readable where it is shown as the one who did something, and never given out twice.
+    readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "person"
+    account = Account(
+        id=f"{readable}-{secrets.token_hex(4)}",
+        issuer=issuer,
+        subject=subject,
+        name=name,
+        email="",
+        created_at=utcnow(),
+    )
+    try:
+        async with session.begin_nested():
+            session.add(account)
+    except IntegrityError:
+        # Signed in twice at once, and the other login was faster.
+        if (known := await known_account(session, issuer, subject)) is None:
+            raise
+        return known
     return account
 
 

@@ -40,11 +40,11 @@ def doctor(ctx: click.Context, url: str | None, as_json: bool) -> None:
     else:
         for kind, lines in (("error", report.errors), ("warning", report.warnings)):
             for line in lines:
-                click.echo(f"{kind}: {line}")
+                options.say(f"{kind}: {line}")
         click.echo(f"\nTo register at {report.discovery_url}")
         for name, address in report.register.items():
             click.echo(f"  {name:<20} {address}")
-        click.echo(f"Hosts that the application calls: {', '.join(report.hosts) or 'unknown'}")
+        options.say(f"Hosts that the application calls: {', '.join(report.hosts) or 'unknown'}")
     ctx.exit(1 if report.errors else 0)
 
 

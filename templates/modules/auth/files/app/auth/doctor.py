@@ -87,20 +87,19 @@ def _register(settings: AuthSettings, provider: Provider) -> dict[str, str]:
 
 
 def _about_address(url: str) -> Iterator[str]:
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+    if not url.startswith("https://") and _host(url) not in _LOOPBACK:
         yield "the address is not https://: whoever is on the way can sign in as anybody"
 
 
 def _about_client(document: Mapping[str, Any], settings: AuthSettings) -> Iterator[str]:
     ours = "private_key_jwt" if settings.client_key_file else "client_secret_post"
-    methods = document.get("token_endpoint_auth_methods_supported", [ours])
+    methods = _names(document, "token_endpoint_auth_methods_supported", [ours])
     if ours not in methods:
         yield (
             f"the token endpoint does not take {ours}, only {_listed(methods)}: switch it on "
             "there, or prove who you are otherwise, by AUTH_CLIENT_SECRET or AUTH_CLIENT_KEY_FILE"
         )
-    if "code" not in document.get("response_types_supported", ["code"]):
+    if "code" not in _names(document, "response_types_supported", ["code"]):
         yield "the authorization code flow (response type code) is off: switch it on there"
 
 
@@ -108,10 +107,10 @@ def _about_document(document: Mapping[str, Any], settings: AuthSettings) -> Iter
     if not document.get("end_session_endpoint"):
         yield "no end_session_endpoint: who signs out here stays signed in at the provider"
     wanted = settings.scopes.split()
-    offered = document.get("scopes_supported", wanted)
+    offered = _names(document, "scopes_supported", wanted)
     if unknown := [scope for scope in wanted if scope not in offered]:
         yield f"it does not list the scopes {_listed(unknown)}: if it refuses them, set AUTH_SCOPES"
-    grants = document.get("grant_types_supported", ["refresh_token"])
+    grants = _names(document, "grant_types_supported", ["refresh_token"])
     if "refresh_token" not in grants or "offline_access" not in set(wanted) & set(offered):
         yield (
             "no refresh tokens by the scope offline_access: a session is not renewed, and who "
@@ -119,7 +118,7 @@ def _about_document(document: Mapping[str, Any], settings: AuthSettings) -> Iter
             "(AUTH_SESSION_S)"
         )
     claims = [claim for claim in (settings.roles_claim, settings.tenant_claim) if claim]
-    listed = document.get("claims_supported", claims)
+    listed = _names(document, "claims_supported", claims)
     if missing := [claim for claim in claims if claim not in listed]:
         yield (
             f"it does not list the claims {_listed(missing)}: map them there, or set "
@@ -128,7 +127,7 @@ def _about_document(document: Mapping[str, Any], settings: AuthSettings) -> Iter
 
 
 def _about_acr(document: Mapping[str, Any], wanted: Collection[str]) -> Iterator[str]:
-    offered = document.get("acr_values_supported", [])
+    offered = _names(document, "acr_values_supported", [])
     if not set(wanted) & set(offered):
         yield (
             f"acr_values_supported is {_listed(offered) or 'missing'} and has no "
@@ -153,8 +152,21 @@ def _about_clock(answers: list[httpx2.Response], leeway_s: int) -> Iterator[str]
 
 def _hosts(url: str, document: Mapping[str, Any]) -> list[str]:
     named = (document.get(name) for name in ("token_endpoint", "jwks_uri", "userinfo_endpoint"))
-    hosts = (urlsplit(str(address)).hostname for address in (url, *named) if address)
+    hosts = (_host(str(address)) for address in (url, *named) if address)
     return sorted({host for host in hosts if host})
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _names(document: Mapping[str, Any], name: str, otherwise: list[str]) -> list[str]:
+    """The names that a list of the document has; what is no list has none."""
+    given = document.get(name, otherwise)
+    return [item for item in given if isinstance(item, str)] if isinstance(given, list) else []
 
 
 def _listed(names: Collection[str]) -> str:

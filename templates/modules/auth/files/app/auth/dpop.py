@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +41,7 @@ def proof_claims(proof: str, thumbprint: str) -> dict[str, Any]:
     header = proof_header(proof)
     require_typ(header, "dpop+jwt")
     key = _public(header["jwk"])
-    if not secrets.compare_digest(key.thumbprint(), thumbprint):
+    if key.thumbprint() != thumbprint:
         raise TokenRefused("the proof is by another key")
     return signed_claims(proof, header, key)
 

@@ -44,7 +44,6 @@ async def begin(
     )
     now = utcnow()
     async with database.session() as session:
-        await session.execute(delete(Flow).where(Flow.expires_at < now))
         session.add(
             Flow(
                 state_hash=fingerprint(state),

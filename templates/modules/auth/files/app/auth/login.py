@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -146,7 +145,7 @@ class Auth:
             row = await sessions.find(session, cookie, self.settings.session_idle_s)
         if row is None:
             return None
-        if row.fresh_until is not None and row.fresh_until < utcnow():
+        if sessions.is_to_be_renewed(row):
             async with database.session() as session:
                 is_ours = await sessions.claim_refresh(session, row)
             if is_ours and not await self._refreshed(row):
@@ -297,8 +296,6 @@ def require_logout(claims: Mapping[str, Any]) -> None:
 
 async def use_once(session: AsyncSession, name: str, until: float) -> None:
     """Note that a token was used. Raises TokenRefused when it was before."""
-    now = utcnow()
-    await session.execute(delete(UsedToken).where(UsedToken.expires_at < now))
     key = fingerprint(name)
     if await session.get(UsedToken, key) is not None:
         raise TokenRefused("it was used before")

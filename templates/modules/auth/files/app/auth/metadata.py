@@ -42,7 +42,10 @@ def refusals(
 def _trouble(url: Any, issuer: str, endpoint_hosts: Collection[str]) -> str | None:
     if not isinstance(url, str) or not url:
         return "is missing: this is no OpenID provider, or its address is another"
-    parts, own = urlsplit(url), urlsplit(issuer)
+    try:
+        parts, own = urlsplit(url), urlsplit(issuer)
+    except ValueError:
+        return "is no address: correct the provider's own address"
     if parts.username or parts.scheme not in ("https", own.scheme):
         return "is not an https:// address: correct the provider's own address"
     if parts.netloc == own.netloc or parts.netloc in endpoint_hosts:

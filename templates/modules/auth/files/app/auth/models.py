@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, delete
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core.db import Base
+from app.core.retention import Outdated
 
 
 class Account(Base):
@@ -122,3 +123,12 @@ class IssuerGrant(Base):
     secret_until: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+OUTDATED: list[Outdated] = [
+    lambda now: delete(AppSession).where(AppSession.expires_at < now),
+    lambda now: delete(Flow).where(Flow.expires_at < now),
+    lambda now: delete(UsedToken).where(UsedToken.expires_at < now),
+    lambda now: delete(IssuerSession).where(IssuerSession.expires_at < now),
+    lambda now: delete(IssuerGrant).where(IssuerGrant.expires_at < now),
+]

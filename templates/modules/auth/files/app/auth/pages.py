@@ -186,7 +186,7 @@ async def backchannel_logout(
     except TokenRefused as refusal:
         log.warning("logout_token_refused", reason=str(refusal))
         return problem(400, "Not a logout token", "It was refused.", error="invalid_request")
-    return Response(headers={"Cache-Control": "no-store"})
+    return Response()
 
 
 def session_of(request: Request) -> AppSession:

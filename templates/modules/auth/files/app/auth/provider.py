@@ -195,7 +195,7 @@ class Provider:
             authorized is not None or len(audiences(claims)) > 1
         ):
             raise TokenRefused("it was made for another client")
-        if nonce is not None and not secrets.compare_digest(str(claims.get("nonce")), nonce):
+        if nonce is not None and claims.get("nonce") != nonce:
             raise TokenRefused("it does not belong to this login")
         return claims
 

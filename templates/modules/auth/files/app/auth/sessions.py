@@ -42,7 +42,6 @@ async def begin(
 ) -> tuple[str, AppSession]:
     """Begin a session and return its cookie. Whatever session the browser had, ends."""
     await end_by_cookie(session, old_cookie)
-    await session.execute(delete(AppSession).where(AppSession.expires_at < utcnow()))
     cookie, now = draw(), utcnow()
     row = AppSession(
         hash=fingerprint(cookie),
@@ -74,6 +73,17 @@ async def find(session: AsyncSession, cookie: str, idle_s: int) -> AppSession | 
     if row is None or row.expires_at <= now or row.seen_at <= now - timedelta(seconds=idle_s):
         return None
     return row
+
+
+def is_to_be_renewed(row: AppSession) -> bool:
+    """Whether the provider is to be asked again, and nobody is asking it.
+
+    Looked at before `claim_refresh`, which takes a turn of all writers: a provider that is away
+    would have every request wait for one.
+    """
+    now = utcnow()
+    is_asked = row.refreshing_until is not None and row.refreshing_until >= now
+    return row.fresh_until is not None and row.fresh_until < now and not is_asked
 
 
 def is_to_be_noted(row: AppSession) -> bool:

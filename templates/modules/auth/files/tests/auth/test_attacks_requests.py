@@ -13,7 +13,7 @@ from app.auth.models import AppSession, Flow
 from app.auth.provider import TokenDenied, challenge
 from app.auth.sealing import fingerprint
 from app.auth.tokens import TokenRefused
-from tests.auth.conftest import FROM_A_PAGE, ISSUER, Browser, Open, query_of, rows
+from tests.auth.conftest import FROM_A_PAGE, ISSUER, SITE, Browser, Open, query_of, rows
 from tests.auth.forge import MFA, claims, issuer_key, segment, signed
 
 pytestmark = pytest.mark.anyio
@@ -137,7 +137,9 @@ async def test_row_63_a_refusal_says_by_the_standard_why(browser: Browser, given
     path, expected = CHALLENGES[given]
     answer = await browser.get(path, headers={"Authorization": given} if given else {})
     assert answer.status_code == 401
-    found = answer.headers["www-authenticate"]
+    found, _, place = answer.headers["www-authenticate"].partition("resource_metadata=")
+    assert place == f'"{SITE}/.well-known/oauth-protected-resource"'
+    found = found.rstrip(", ")
     assert found == expected or (expected.endswith('"') and found.startswith(expected))
 
 

@@ -1,5 +1,6 @@
 """Attacks on who is signed in. Each test is named after its row of the list."""
 
+import json
 import time
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from app.core.access import Scope
 from app.core.db import utcnow
 from app.core.principal import principal_of
 from tests.auth.conftest import FROM_A_PAGE, ISSUER, SITE, Browser, Open, rows
-from tests.auth.forge import MFA, claims, issuer_key, signed
+from tests.auth.forge import MFA, claims, issuer_key, signed, signed_text
 
 pytestmark = pytest.mark.anyio
 CALLBACK = "/auth/backchannel-logout/development"
@@ -272,6 +273,14 @@ async def test_row_45_logout_tokens(browser: Browser, open_browser: Open, auth: 
     assert await send(good) == 400, "replayed"
     assert await send(logout_claims(None, sub="ann")) == 200
     assert (await other.get("/account")).status_code == 303
+
+
+async def test_row_67_a_logout_token_with_half_a_character(browser: Browser, auth: Auth) -> None:
+    key, said = await issuer_key(auth), logout_claims(None, sub="vic", jti="\ud800")
+    header = {"alg": "RS256", "kid": key.kid, "typ": "logout+jwt"}
+    token = signed_text(key, json.dumps(header), json.dumps(said))
+    answer = await browser.post(CALLBACK, data={"logout_token": token}, headers={})
+    assert answer.status_code == 200
 
 
 @pytest.fixture

@@ -323,6 +323,8 @@ async def test_row_50_a_bound_token_needs_its_key(api: Api) -> None:
     ):
         assert await api.status(token, "DPoP", DPoP=wrong) == 401
     assert await api.status(api.token(), "DPoP", DPoP=proof()) == 401, "a token that is not bound"
+    odd = api.token(claims(cnf={"jkt": "é"}))
+    assert await api.status(odd, "DPoP", DPoP=proof(ath=b64(_sha256(odd)))) == 401
 
 
 def _sha256(text: str) -> bytes:

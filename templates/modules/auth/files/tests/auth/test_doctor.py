@@ -42,7 +42,7 @@ def provider(document: Any, keys: Any = KEYS, **headers: str) -> httpx2.MockTran
         found = keys if request.url.path == "/jwks" else document
         if isinstance(found, httpx2.Response):
             return found
-        return httpx2.Response(200, json=found, headers=headers)
+        return httpx2.Response(200, content=json.dumps(found), headers=headers)
 
     return httpx2.MockTransport(answer)
 
@@ -144,12 +144,28 @@ async def test_an_issuer_with_a_slash_more() -> None:
     assert report.errors == []
 
 
+ODD = [None, 7, "x", "https://[", [7, None], ["\x1b[2J"], {"a": []}, True, "\ud800", "\0"]
+
+
+async def test_row_66_a_document_that_says_odd_things_is_only_wrong() -> None:
+    """Whoever wrote the document is not believed: neither a traceback nor a steered terminal."""
+    for name in (*GOOD, "userinfo_endpoint", "keys"):
+        for value in ODD:
+            keys = KEYS | {name: value} if name == "keys" else KEYS
+            try:
+                report = await examine(provider(GOOD | {name: value}, keys))
+            except (TypeError, ValueError) as error:
+                pytest.fail(f"{name} {value!r}: {error!r}")
+            assert report.errors or report.warnings or name not in GOOD or value == GOOD[name]
+    assert (await examine(provider(GOOD), "https://[")).errors
+
+
 def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     async def examined(url: str, *_: Any) -> Report:
         seen.append(url)
-        return Report(url, errors=["broken"] if "bad" in url else [], warnings=["so so"])
+        return Report(url, errors=["broken"] if "bad" in url else [], warnings=["so so\x1b[2J\n"])
 
     monkeypatch.setattr("app.auth.doctor.examine", examined)
     monkeypatch.setenv("AUTH_PROVIDER", "development")
@@ -157,7 +173,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     run = CliRunner().invoke
     good, bad = run(cli, ["doctor", "https://good.example"]), run(cli, ["doctor", "--json"])
     assert (good.exit_code, bad.exit_code) == (0, 1)
-    assert "warning: so so" in good.output
+    assert "warning: so so\\x1b[2J\\n\n" in good.output
     assert json.loads(bad.output)["errors"] == ["broken"]
     assert seen == ["https://good.example", "https://bad.example/of-the-settings"]
     monkeypatch.setenv("AUTH_DISCOVERY_URL", "nothing")

@@ -62,7 +62,7 @@ def show_flag(flag: str, as_json: bool) -> None:
         click.echo(f"{key:<9} {value if value is not None else '-'}")
     click.echo(json.dumps(definition, indent=2))
     for change in history:
-        click.echo(_line(change))
+        options.say(_line(change))
 
 
 @cli.command("set")
@@ -228,7 +228,7 @@ def _apply(
     elif row is None:
         click.echo(f"{flag} is so already; nothing was changed")
     else:
-        click.echo(_line(_change(row)))
+        options.say(_line(_change(row)))
     if row and settings.url:
         click.echo(
             f"{settings.file} is changed; see that flagd at {settings.url} reads it", err=True

@@ -33,15 +33,15 @@ def by_tenant(routes: Sequence[Route], table: Table, issuer: Issuer) -> Iterator
     if not issuer.tier_claim:
         return
     used = {route.limit for route in routes if route.scopes}
+    tenant = {"tenant": issuer.tenant_claim} if issuer.tenant_claim else {}
     buckets = [
-        _bucket(limits[name], limit=name, tier=tier, tenant="")
+        _bucket(limits[name], limit=name, tier=tier, **dict.fromkeys(tenant, ""))
         for tier, limits in table.tiers.items()
         for name in sorted(used)
     ]
-    tenant = _claim("tenant", issuer.tenant_claim) if issuer.tenant_claim else _same_tenant(issuer)
-    yield _limits(
-        "tenants", buckets, [_limit_of_route(), _claim("tier", issuer.tier_claim), tenant]
-    )
+    claims = {"tier": issuer.tier_claim} | tenant
+    said = [_claim(key, claim) for key, claim in claims.items()]
+    yield _limits("tenants", buckets, [_limit_of_route(), *said])
 
 
 def _limits(
@@ -77,11 +77,6 @@ def _limit_of_route() -> dict[str, Any]:
 
 def _claim(key: str, claim: str) -> dict[str, Any]:
     return _metadata(key, "DYNAMIC", AUTHENTICATION, CLAIMS, claim)
-
-
-def _same_tenant(issuer: Issuer) -> dict[str, Any]:
-    value = {"descriptor_key": "tenant", "descriptor_value": issuer.default_tenant}
-    return {"generic_key": value}
 
 
 def _metadata(key: str, source: str, name: str, *path: str) -> dict[str, Any]:

@@ -23,7 +23,6 @@ EXAMPLE = Issuer(
     leeway_s=30,
     tenant_claim="tenant",
     tier_claim="tier",
-    default_tenant="default",
 )
 
 
@@ -78,5 +77,4 @@ async def issuer_of(app: FastAPI) -> Issuer:
         leeway_s=settings.leeway_s,
         tenant_claim=settings.tenant_claim,
         tier_claim=settings.tier_claim,
-        default_tenant=auth.services.settings.default_tenant,
     )

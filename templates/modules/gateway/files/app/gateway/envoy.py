@@ -15,6 +15,8 @@ from app.gateway.rules import Issuer, Row, authentication, authorization, failur
 from app.gateway.settings import GatewaySettings
 
 _TYPES = "type.googleapis.com/envoy.extensions."
+# Bytes that one side has sent and the other does not take yet, of each connection.
+_BUFFERED = 32_768
 # What only a proxy of ours may say; what Envoy says itself, it writes anew.
 _INTERNAL = (
     *("forwarded", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-real-ip"),
@@ -48,7 +50,6 @@ def configuration(
                 {
                     "name": "app",
                     "domains": ["*"],
-                    "retry_policy": {"retry_on": "connect-failure", "num_retries": 1},
                     "routes": [
                         *(_route(route, method) for route in routes for method in route.methods),
                         _nothing(),
@@ -60,26 +61,25 @@ def configuration(
     listener = {
         "name": "gateway",
         "address": _address(settings.host, settings.port),
-        "per_connection_buffer_limit_bytes": 32_768,
+        "per_connection_buffer_limit_bytes": _BUFFERED,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
     host, _, port = settings.upstream.partition(":")
     provider = _issuer_cluster(issuer.jwks_uri, str(settings.ca_file))
-    connections = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
     return {
         "static_resources": {
             "listeners": [listener],
-            "clusters": [_cluster("app", host, int(port)), provider],
+            "clusters": [_cluster("app", host, int(port)) | _unused(), provider],
         },
-        "overload_manager": {
-            "resource_monitors": [
-                {
-                    "name": "envoy.resource_monitors.global_downstream_max_connections",
-                    "typed_config": _typed(connections)
-                    | {"max_active_downstream_connections": 10_000},
-                }
-            ]
-        },
+        "overload_manager": {"resource_monitors": [_connections()]},
+    }
+
+
+def _connections() -> dict[str, Any]:
+    message = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    return {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": _typed(message) | {"max_active_downstream_connections": 10_000},
     }
 
 
@@ -167,7 +167,10 @@ def _replies() -> dict[str, Any]:
                     f'Bearer error="insufficient_scope", scope="{scope}"',
                 ),
             },
-            {"filter": _status(429), **_problem("Too many requests", "Try again in a minute.")},
+            {
+                "filter": _status(429),
+                **_problem("Too many requests", "Retry-After says when to try again."),
+            },
             {"filter": _status(404), **_problem("Not Found", "There is nothing here.")},
         ],
         "body_format": _body("Refused", "The gateway does not take this request."),
@@ -232,9 +235,20 @@ def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
     return {
         "name": name,
         "type": "STRICT_DNS",
-        "connect_timeout": "2s",
+        "per_connection_buffer_limit_bytes": _BUFFERED,
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+
+
+def _unused() -> dict[str, Any]:
+    # Shorter than the application's own five seconds: it never closes a connection in use.
+    options = {
+        "common_http_protocol_options": {"idle_timeout": "4s"},
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
+    message = "upstreams.http.v3.HttpProtocolOptions"
+    name = f"envoy.extensions.{message}"
+    return {"typed_extension_protocol_options": {name: _typed(message) | options}}
 
 
 def _address(host: str, port: int) -> dict[str, Any]:

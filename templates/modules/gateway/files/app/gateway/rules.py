@@ -5,7 +5,7 @@ scripts. It does so on routes that exist, and the service judges it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ CLAIMS, _HEADER, _FAILURE = "claims", "header", "failure"
 _PUBLIC = "public"
 # What the service takes for a token of the provider, and what one looks like.
 _LIKE_TOKEN = r"(?is)(bearer|dpop) .*\..*\..*"  # noqa: S105  a pattern
-_TOKEN = r"(?i)(bearer|dpop) +[\w-]+\.[\w-]+\.[\w-]+"  # noqa: S105
 # One header is one value: several of them are joined by commas before they are matched.
 _SINGLE = r"(?s)[^,]+"
 _SCHEMES = ("Bearer ", "bearer ", "BEARER ", "DPoP ", "dpop ", "DPOP ")
@@ -35,7 +34,6 @@ class Issuer:
     leeway_s: int
     tenant_claim: str
     tier_claim: str
-    default_tenant: str
 
 
 class Row(dict[str, Any]):
@@ -60,7 +58,7 @@ def authentication(issuer: Issuer) -> dict[str, Any]:
             "http_uri": {"uri": issuer.jwks_uri, "cluster": "issuer", "timeout": "5s"},
             # A key that is new is known within this time; providers announce theirs for longer.
             "cache_duration": "60s",
-            "async_fetch": {"failed_refetch_duration": "2s"},
+            "async_fetch": {},
         },
         "from_headers": [Row(name="authorization", value_prefix=it) for it in _SCHEMES],
         # The service verifies it again.
@@ -74,7 +72,7 @@ def authentication(issuer: Issuer) -> dict[str, Any]:
         "match": {"prefix": "/", "headers": [_authorization(_LIKE_TOKEN)]},
         "requires": {"provider_name": "issuer"},
     }
-    return {"providers": {"issuer": provider}, "rules": [rule], "strip_failure_response": True}
+    return {"providers": {"issuer": provider}, "rules": [rule]}
 
 
 def failure() -> dict[str, Any]:
@@ -95,7 +93,7 @@ def authorization(routes: Iterable[Route], issuer: Issuer) -> dict[str, Any]:
         name = " ".join(sorted(scopes))
         granted = [_granted(scope) for scope in sorted(scopes)]
         policies[name] = _policy(
-            [_of_route("scope", {"exact": name})], [_all(_token(issuer.typ), *granted)]
+            [_of_route("scope", {"exact": name})], [_all(*_kind(issuer.typ), *granted)]
         )
     return dict(sorted(policies.items()))
 
@@ -104,11 +102,11 @@ def _asked(route: Route) -> str:
     return " ".join(sorted(route.scopes)) or _PUBLIC
 
 
-def _token(typ: str) -> dict[str, Any]:
-    """One verified token, and of the kind that is for an API."""
-    kind = {"string_match": {"safe_regex": {"regex": rf"(?i)(application/)?{re.escape(typ)}"}}}
-    looks = {"header": _authorization(_TOKEN)}
-    return _all(looks, _of_token([_HEADER, "typ"], kind)) if typ else looks
+def _kind(typ: str) -> Iterator[dict[str, Any]]:
+    """A token that is for an API, where the provider says so."""
+    if typ:
+        spelling = {"regex": rf"(?i)(application/)?{re.escape(typ)}"}
+        yield _of_token([_HEADER, "typ"], {"string_match": {"safe_regex": spelling}})
 
 
 def _granted(scope: str) -> dict[str, Any]:
@@ -120,8 +118,8 @@ def _granted(scope: str) -> dict[str, Any]:
 
 
 def _session() -> dict[str, Any]:
-    cookie = {"safe_regex": {"regex": rf"(?s)(.*;\s*)?{COOKIE}=.*"}}
-    return _all(_not(_given()), {"header": {"name": "cookie", "string_match": cookie}})
+    cookie = {"name": "cookie", "string_match": {"contains": f"{COOKIE}="}}
+    return _all(_not(_given()), {"header": cookie})
 
 
 def _other_credentials() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The gateway's rules are those of the routes, access.yaml and limits.yaml, and say all of them."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from app.core import yaml
 from app.core.principal import principal_of
 from app.core.problems import ConfigurationError
+from app.gateway.buckets import by_tenant
 from app.gateway.document import EXAMPLE, issuer_of, reviewed
 from app.gateway.routes import routes_of
 from app.gateway.settings import GatewaySettings
@@ -63,6 +65,17 @@ def test_each_scope_has_its_rule_and_each_limit_its_number(app: FastAPI) -> None
     assert buckets["write", ""]["max_tokens"] == largest
     for row in rows(app).values():
         assert (row["limit"], "") in buckets
+
+
+@pytest.mark.parametrize("claim", ["tenant", ""])
+def test_a_bucket_is_found_by_what_the_token_says(app: FastAPI, claim: str) -> None:
+    table = app.state.services.limits.table
+    (limits,) = by_tenant(routes_of(app), table, replace(EXAMPLE, tenant_claim=claim))
+    (rate,) = limits["rate_limits"]
+    said = [action["metadata"]["descriptor_key"] for action in rate["actions"]]
+    assert said == ["limit", "tier", *([claim] if claim else [])]
+    for bucket in limits["descriptors"]:
+        assert [entry["key"] for entry in bucket["entries"]] == said
 
 
 def test_it_has_the_routes_of_production(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 from sqlalchemy import select
 
-from app.core import migrate
+from app.core import migrate, options
 from app.core.db import Database
 from app.jobs.models import Job
 from app.jobs.settings import JobsSettings
@@ -41,7 +41,7 @@ def list_jobs(state: str | None, queue: str | None, limit: int) -> None:
 
     jobs = _run(read)
     for job in jobs:
-        click.echo(
+        options.say(
             f"{job.id}  {job.state:<7}  {job.queue}/{job.task}  {job.tenant_id}  "
             f"attempt {job.attempts}/{job.max_attempts}  {job.created_at:%Y-%m-%d %H:%M:%S}"
             + (f"  {job.last_error}" if job.last_error else "")

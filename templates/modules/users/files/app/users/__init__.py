@@ -14,6 +14,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     from app.users import pages, provider_pages
     from app.users.directory import members_by_directory, names_of_tenants
     from app.users.keys import by_key, names_of_keys
+    from app.users.models import OUTDATED
     from app.users.recent import Recent
     from app.users.settings import UsersSettings
 
@@ -27,6 +28,7 @@ def setup(app: "FastAPI", services: "Services") -> None:
     auth.welcome = pages.welcome
     app.state.users = settings
     services.authenticators.append(by_key(services))
+    services.outdated.extend(OUTDATED)
     services.names.extend([names_of_tenants, names_of_keys])
     # First, since it is more particular than /people/{account_id}/{change}.
     app.include_router(provider_pages.router)

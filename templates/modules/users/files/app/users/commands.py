@@ -21,7 +21,9 @@ from app.users.settings import UsersSettings
 
 Action = Callable[[AsyncSession, Principal, Access], Awaitable[Any]]
 
-_tenant = click.option("--tenant", help="Of which tenant; otherwise DEFAULT_TENANT.")
+_tenant = click.option(
+    "--tenant", type=options.TENANT, help="Of which tenant; otherwise DEFAULT_TENANT."
+)
 _roles = click.option("--role", "roles", multiple=True, required=True, help="May be repeated.")
 
 
@@ -56,7 +58,7 @@ def seed() -> None:
 
 
 @cli.command("tenant")
-@click.argument("tenant")
+@click.argument("tenant", type=options.TENANT)
 @click.option("--name", help="Make it, called so.")
 @click.option("--tier", help="Its contract, of limits.yaml.")
 @click.option(
@@ -95,7 +97,7 @@ def list_people(tenant: str | None) -> None:
         ]
 
     for line in _run(tenant, read):
-        click.echo(line)
+        options.say(line)
 
 
 @cli.command("invite")
@@ -183,7 +185,7 @@ def list_keys(tenant: str | None) -> None:
         ]
 
     for line in _run(tenant, read):
-        click.echo(line)
+        options.say(line)
 
 
 @keys_cli.command("create")

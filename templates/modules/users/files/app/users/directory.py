@@ -5,7 +5,7 @@ from collections.abc import Mapping as Claims
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.log import record
@@ -17,6 +17,7 @@ from app.core.db import utcnow
 from app.core.limits import Table
 from app.core.principal import Principal
 from app.core.problems import AppError
+from app.core.tenants import is_tenant
 from app.users.models import Client, Mapping, Member, Tenant
 from app.users.recent import Recent
 from app.users.rules import governs, held_tenant, known_roles, require_governed, require_within
@@ -111,10 +112,17 @@ async def names_of_tenants(session: AsyncSession, things: Collection[str]) -> di
 async def create_tenant(
     session: AsyncSession, limits: Table, principal: Principal, name: str, tier: str
 ) -> Tenant:
-    """Make the tenant of `principal`. Raises 409 when it is there, 422 for an unknown tier."""
+    """Make the tenant of `principal`.
+
+    Raises 409 when it or one that reads the same is there, 422 for a name that cannot be one and
+    for an unknown tier.
+    """
     _require_tier(limits, tier)
-    if await session.get(Tenant, principal.tenant) is not None:
-        raise AppError(409, "There already", f"The tenant {principal.tenant} exists.")
+    if not is_tenant(principal.tenant):
+        raise AppError(422, "No name of a tenant", "Use letters, digits, '.', '_' and '-'.")
+    same = select(Tenant.tenant_id).where(func.lower(Tenant.tenant_id) == principal.tenant.lower())
+    if (known := await session.scalar(same)) is not None:
+        raise AppError(409, "There already", f"The tenant {known} exists.")
     row = Tenant(tenant_id=principal.tenant, name=name[:200], tier=tier, created_at=utcnow())
     session.add(row)
     await session.flush()

@@ -1,12 +1,13 @@
 """Tables of tenants and of who may do what in them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, delete
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.auth.models import Account
 from app.core.db import Base
+from app.core.retention import Outdated
 
 
 class Tenant(Base):
@@ -101,3 +102,11 @@ class Client(Base):
     tenant_id: Mapped[str] = mapped_column(String(64), ForeignKey("users_tenants.tenant_id"))
     tenant: Mapped[Tenant] = relationship(lazy="joined")
     roles: Mapped[list] = mapped_column(JSON)
+
+
+# The audit still tells of them. A key is shown as expired for a while, so that nobody wonders.
+_KEY_SHOWN = timedelta(days=30)
+OUTDATED: list[Outdated] = [
+    lambda now: delete(Invitation).where(Invitation.expires_at < now),
+    lambda now: delete(ApiKey).where(ApiKey.expires_at < now - _KEY_SHOWN),
+]

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +17,9 @@ from app.core.db import Database, utcnow
 from app.core.principal import Principal
 from app.core.problems import AppError
 from app.users import people
+from app.users.commands import cli
 from app.users.directory import (
+    create_tenant,
     map_group,
     members_by_directory,
     set_client,
@@ -27,6 +30,7 @@ from app.users.models import Invitation, Mapping, Member
 from tests.users.conftest import (
     ADA,
     ISSUER,
+    LIMITS,
     ROOT,
     TABLE,
     add_account,
@@ -228,3 +232,26 @@ async def add_session(session: AsyncSession, tenant: str, name: str) -> None:
     account = await add_account(session, name)
     membership = Membership(tenant, frozenset({"agent"}))
     await begin(session, account, membership, login, browser="", lasts_s=600, old_cookie=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("*", 422), ("a/b", 422), ("ACME", 409), ("acme", 409), ("acme2", 0)]
+)
+async def test_68_a_tenant_by_an_odd_name(database: Database, name: str, status: int) -> None:
+    before = await audited(database)
+
+    async def make() -> int:
+        try:
+            async with database.session() as session:
+                await create_tenant(session, LIMITS, Principal(name, "root"), "New", "standard")
+        except AppError as refused:
+            return refused.status
+        return 0
+
+    assert (await make(), await audited(database) - before) == (status, int(not status))
+
+
+@pytest.mark.parametrize("arguments", [["tenant", "*", "--name", "All"], ["list", "--tenant", "*"]])
+def test_68_a_command_for_a_tenant_by_an_odd_name(arguments: list[str]) -> None:
+    done = CliRunner().invoke(cli, arguments)
+    assert (done.exit_code, "letters, digits" in done.output) == (2, True)

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import func, select
 
 from app.auth import flow
+from app.auth.accounts import account_of
 from app.auth.issuer import grants
 from app.auth.issuer.grants import Denied
 from app.auth.login import use_once
-from app.auth.models import Flow, IssuerGrant, IssuerSession
+from app.auth.models import Account, Flow, IssuerGrant, IssuerSession
 from app.auth.sealing import fingerprint
 from app.auth.tokens import TokenRefused
 from app.core.access import Access
@@ -21,7 +22,7 @@ from app.settings import Settings
 from app.users import people
 from app.users.models import Member
 from tests.postgres import ON_POSTGRES
-from tests.users.conftest import ADA, add_account
+from tests.users.conftest import ADA, ISSUER, add_account
 
 pytestmark = ON_POSTGRES
 TIMES = 6
@@ -101,3 +102,14 @@ async def test_62_an_answer_and_a_logout_token_count_once(database: Database) ->
 
     assert await succeeded(lambda _: flow._taken(database, "state")) == 1
     assert await succeeded(use) == 1
+
+
+async def test_71_a_first_login_at_the_same_moment(database: Database) -> None:
+    async def first(_: int) -> None:
+        async with database.session() as session:
+            await account_of(session, {"iss": ISSUER, "sub": "new", "name": "Neo"})
+
+    assert await succeeded(first) == TIMES
+    async with database.reader() as session:
+        accounts = select(func.count()).select_from(Account).where(Account.subject == "new")
+        assert await session.scalar(accounts) == 1

@@ -20,4 +20,5 @@ def setup(app: FastAPI, services: Services) -> None:
     settings = WebhookSettings()
     intake = Intake(services, settings, collect(FEATURES))
     app.state.webhooks = intake
+    services.outdated.append(intake.outdated)
     app.include_router(make_router(Signatures(settings.secret), intake))

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy import select
 
-from app.core import migrate
+from app.core import migrate, options
 from app.core.db import utcnow
+from app.core.text import printable
 from app.features import FEATURES
 from app.services import Services
 from app.settings import Settings
@@ -79,7 +80,7 @@ def send(
         raise click.ClickException(
             f"{url} does not answer ({error}). Is it running? `app serve`"
         ) from None
-    click.echo(f"{response.status_code} {response.text}")
+    options.say(f"{response.status_code} {response.text}")
     if response.is_error:
         raise click.ClickException("the webhook was not accepted")
 
@@ -130,8 +131,10 @@ def show(key: int) -> None:
     found = _run(row)
     if found is None:
         raise click.ClickException(f"there is no event {key} in quarantine")
-    click.echo(f"{found.kind}: {found.reason}\n{found.tenant_id} {found.source} {found.webhook_id}")
-    click.echo("handled since, its body is deleted" if found.handled_at else found.body)
+    options.say(f"{found.kind}: {found.reason}")
+    options.say(f"{found.tenant_id} {found.source} {found.webhook_id}")
+    body = printable(found.body.decode(errors="backslashreplace"), keep="\n")
+    click.echo("handled since, its body is deleted" if found.handled_at else body)
 
 
 @cli.command("replay")
@@ -150,7 +153,7 @@ def replay(keys: tuple[int, ...], every: bool) -> None:
             except Exception as error:
                 result, reason = "failed", f"{type(error).__name__}: {error}"
             left += result in ("failed", "still malformed")
-            click.echo(f"{key}  {result}" + (f"  {reason}" if reason else ""))
+            options.say(f"{key}  {result}" + (f"  {reason}" if reason else ""))
         return left
 
     if left := _run(all_of_them):

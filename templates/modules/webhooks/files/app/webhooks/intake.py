@@ -1,11 +1,11 @@
 """What becomes of a verified webhook: handled once, recognised as a duplicate, or put aside."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
 from pydantic import BaseModel
-from sqlalchemy import delete, select, update
+from sqlalchemy import Delete, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,6 +35,11 @@ class Intake:
         self._settings = settings
         self._handlers = handlers
         self._count = services.metrics.counter("webhooks_total", "Webhooks", ("outcome",))
+
+    def outdated(self, now: datetime) -> Delete:
+        """Deliveries that no sender repeats any more."""
+        kept = timedelta(days=self._settings.keep_days)
+        return delete(Delivery).where(Delivery.received_at < now - kept)
 
     def refused(self) -> None:
         """Note a request whose signature did not hold. Nothing else is kept of it."""
@@ -97,11 +102,6 @@ class Intake:
     ) -> bool:
         """Run the handler unless this delivery was handled before; return whether it ran."""
         now = utcnow()
-        await session.execute(
-            delete(Delivery).where(
-                Delivery.received_at < now - timedelta(days=self._settings.keep_days)
-            )
-        )
         delivery = Delivery(
             tenant_id=tenant, source=source, webhook_id=webhook_id, type=kind, received_at=now
         )

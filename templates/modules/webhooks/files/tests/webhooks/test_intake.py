@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
+from app.core import retention
 from app.core.db import utcnow
 from app.core.problems import AppError
 from app.webhooks.handlers import collect
@@ -149,6 +150,8 @@ async def test_deliveries_are_forgotten_after_a_while(app: FastAPI, send, notes:
     async with app.state.services.database.session() as session:
         await session.execute(update(Delivery).values(received_at=utcnow() - timedelta(days=31)))
     await send(event(), webhook_id="msg_2")
+    services = app.state.services
+    assert await retention.forget(services.database, services.outdated) == 1
     assert await rows(app, Delivery) == 1
 
 

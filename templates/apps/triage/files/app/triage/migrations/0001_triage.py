@@ -86,7 +86,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(500), nullable=True),
         sa.Column("edit_distance", sa.Integer(), nullable=False),
         sa.Column("edit_share", sa.Float(), nullable=False),
-        sa.Column("given_by", sa.String(128), nullable=False),
+        sa.Column("given_by", sa.String(255), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["ticket_id"],

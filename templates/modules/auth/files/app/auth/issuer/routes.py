@@ -28,7 +28,6 @@ from app.core.problems import AppError
 PREFIX = "/development-issuer"
 COOKIE = "__Host-issuer"
 PAGES = Pages(Path(__file__).parent)
-_NO_STORE = {"Cache-Control": "no-store"}
 
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
 pages = APIRouter(
@@ -172,14 +171,14 @@ async def log_in(
 async def token(request: Request, auth: AuthDep) -> Response:
     form = {name: str(value) for name, value in (await request.form()).items()}
     if not is_client(auth, request, form):
-        return JSONResponse({"error": "invalid_client"}, 401, _NO_STORE)
+        return JSONResponse({"error": "invalid_client"}, 401)
     async with auth.services.database.session() as session:
         try:
             answer = await granted(session, auth, form)
         except Denied as denied:
             # What the refusal revoked is committed with it.
-            return JSONResponse({"error": str(denied)}, 400, _NO_STORE)
-    return JSONResponse(answer, headers=_NO_STORE)
+            return JSONResponse({"error": str(denied)}, 400)
+    return JSONResponse(answer)
 
 
 def is_client(auth: Auth, request: Request, form: dict[str, str]) -> bool:
