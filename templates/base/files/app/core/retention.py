@@ -15,7 +15,8 @@ from app.core.db import Database, utcnow
 
 log = structlog.get_logger(__name__)
 
-_EVERY_S = 600
+# Not at once: whoever starts has enough to do, and what is stopped soon need not.
+_AFTER_S, _EVERY_S = 60, 600
 
 Outdated = Callable[[datetime], Delete | Update]
 """Makes the statement that removes, or empties, what is outdated at a moment."""
@@ -23,12 +24,13 @@ Outdated = Callable[[datetime], Delete | Update]
 
 async def watch(database: Database, outdated: Sequence[Outdated]) -> None:
     """Forget every ten minutes, for ever. Any number of processes may do so."""
+    await asyncio.sleep(_AFTER_S)
     while True:
-        await asyncio.sleep(_EVERY_S)
         try:
             await forget(database, outdated)
         except SQLAlchemyError as error:
             log.warning("outdated_kept", error=type(error).__name__)
+        await asyncio.sleep(_EVERY_S)
 
 
 async def forget(database: Database, outdated: Sequence[Outdated]) -> int:

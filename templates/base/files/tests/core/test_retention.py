@@ -43,6 +43,7 @@ def test_72_what_has_an_end_is_forgotten_and_the_audit_never(app: FastAPI) -> No
 async def test_a_database_that_is_away_is_asked_again(
     app: FastAPI, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retention, "_AFTER_S", 0)
     monkeypatch.setattr(retention, "_EVERY_S", 0.01)
     asked: list[int] = []
 

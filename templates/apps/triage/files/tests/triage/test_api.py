@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from app.services import Services
-from app.triage import pipeline
+from app.triage import pipeline, streams
 from tests.triage.conftest import file, triaged
 
 CARD = {"text": "Where is my card? I am Ada Example."}
@@ -166,17 +166,27 @@ def events(text: str) -> list[tuple[str, Any]]:
 
 
 async def test_a_ticket_can_be_followed_to_its_draft(
-    services: Services, client: httpx2.AsyncClient
+    services: Services, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = await file(services, "Where is my card? I am Ada Example.")
+    is_followed = asyncio.Event()
+
+    async def seen_once(*arguments: Any) -> streams.Snapshot:
+        current = await snapshot(*arguments)
+        is_followed.set()
+        return current
+
+    snapshot = streams.snapshot
+    monkeypatch.setattr(streams, "snapshot", seen_once)
     following = asyncio.create_task(client.get(f"/tickets/{ticket.id}/events"))
-    await asyncio.sleep(0.05)
-    await pipeline.run(services, ticket.id)
-    response = await asyncio.wait_for(following, 5)
+    async with asyncio.timeout(10):
+        await is_followed.wait()
+        await pipeline.run(services, ticket.id)
+        response = await following
     assert response.headers["content-type"].startswith("text/event-stream")
     seen = events(response.text)
     assert seen[0][0] == "status"
-    assert seen[0][1]["status"] in ("received", "working")  # whichever the follower still saw
+    assert seen[0][1]["status"] == "received"
     assert seen[-1][0] == "done"
     final = seen[-1][1]
     assert final["status"] == "ready"
