@@ -8,7 +8,6 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
@@ -55,6 +54,8 @@ def problem(
 
 
 def setup(app: FastAPI) -> None:
+    from sqlalchemy.exc import IntegrityError  # whoever only raises an AppError needs no database
+
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
@@ -84,9 +85,8 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 async def _on_integrity_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, IntegrityError)  # noqa: S101
     # Another one made the same row after we had looked. Any other rule of a table is ours to keep.
-    if getattr(error.orig, "sqlstate", "") != "23505":
+    if getattr(getattr(error, "orig", None), "sqlstate", "") != "23505":
         return await _on_unexpected_error(request, error)
     detail = "Somebody did the same at this moment. Look at the result, or try again."
     return await _on_app_error(request, AppError(409, "Done by another request", detail))
