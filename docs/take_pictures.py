@@ -77,9 +77,18 @@ class Terminal:
             + "</pre>"
         )
 
-    def _read(self) -> None:
-        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
+    def settle(self) -> None:
+        """Wait until nothing has been written for half a second: one Enter answers one question."""
+        quiet_since = time.monotonic()
+        while time.monotonic() < quiet_since + 0.5:
+            if self._read():
+                quiet_since = time.monotonic()
+
+    def _read(self) -> bool:
+        with contextlib.suppress(pexpect.TIMEOUT):
             self._stream.feed(self._child.read_nonblocking(65536, timeout=0.05))
+            return True
+        return False
 
 
 def _cell(cell: pyte.screens.Char) -> str:
@@ -99,7 +108,7 @@ def wizard(page: Page) -> None:
         # Enter takes what is offered, question by question, up to the summary.
         while not terminal.shows("All right?"):
             terminal.type("\r")
-            time.sleep(0.3)
+            terminal.settle()
         shoot_terminal(page, terminal, "wizard-summary")
 
 
