@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,11 +78,8 @@ def test_a_worker_killed_under_load_loses_no_ticket(project: Path) -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        # In the middle, and while it holds a job: otherwise nothing would be at stake.
         until(lambda: counted(project, "tickets") > before + 20)
-        while not counted(project, "jobs", "state = 'running'"):
-            time.sleep(0.001)
-        doomed.send_signal(signal.SIGKILL)
+        until(lambda: killed_with_a_job(doomed, project))
         printed, _ = load.communicate(timeout=SECONDS + 120)
         assert load.returncode == 0, printed
         served.terminate()  # so that nothing arrives any more
@@ -100,10 +98,29 @@ def test_a_worker_killed_under_load_loses_no_ticket(project: Path) -> None:
     assert counted(project, "tickets", "source != 'seed' and status != 'ready'") == 0
 
 
+def killed_with_a_job(worker: subprocess.Popen[bytes], project: Path) -> bool:
+    """Whether it held a job and was killed; it goes on otherwise, since nothing was at stake."""
+    until(lambda: jobs_under_way(project), pause=0.001)
+    worker.send_signal(signal.SIGSTOP)
+    held = jobs_under_way(project)
+    time.sleep(0.5)  # the other worker's are done by then
+    is_holding = bool(held & jobs_under_way(project))
+    worker.send_signal(signal.SIGKILL if is_holding else signal.SIGCONT)
+    return is_holding
+
+
+def jobs_under_way(project: Path) -> set[str]:
+    return {row[0] for row in rows(project, "select id from jobs where state = 'running'")}
+
+
 def counted(project: Path, table: str, where: str = "1") -> int:
+    return rows(project, f"select count(*) from {table} where {where}")[0][0]  # noqa: S608
+
+
+def rows(project: Path, query: str) -> list[tuple[Any, ...]]:
     database = sqlite3.connect(project / "var/app.db", timeout=30)
     try:
-        return database.execute(f"select count(*) from {table} where {where}").fetchone()[0]  # noqa: S608
+        return database.execute(query).fetchall()
     finally:
         database.close()
 
@@ -120,8 +137,8 @@ def answers(url: str) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], seconds: float = 90) -> None:
+def until(condition: Callable[[], object], seconds: float = 90, pause: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(pause)
