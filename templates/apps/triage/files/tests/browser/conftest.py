@@ -34,6 +34,11 @@ class Served:
     app: FastAPI
     pause_s: float = 0.0
 
+    @property
+    def by_name(self) -> str:
+        """The address as a login knows it: the browser's cookies belong to that."""
+        return self.url.replace("127.0.0.1", "localhost")
+
     def send(self, text: str) -> str:
         """File a ticket and return its id."""
         return httpx2.post(f"{self.url}/tickets", json={"text": text}, headers=SIGNED_IN).json()[

@@ -78,7 +78,7 @@ def visit(
 @pytest.fixture
 def tab(browser: Any, served: Served) -> Iterator[Any]:
     """A page of somebody whom the application does not know yet."""
-    context = browser.new_context(base_url=served.url.replace("127.0.0.1", "localhost"))
+    context = browser.new_context(base_url=served.by_name)
     context.set_default_timeout(15_000)
     yield context.new_page()
     context.close()

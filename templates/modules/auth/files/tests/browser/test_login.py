@@ -97,7 +97,7 @@ PAGES = [
 @pytest.fixture
 def stranger(browser: Any, served: Served) -> Any:
     """A page of somebody who has not signed in; complaints of the browser fail the test."""
-    context = browser.new_context(base_url=served.url.replace("127.0.0.1", "localhost"))
+    context = browser.new_context(base_url=served.by_name)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -41,7 +41,7 @@ def development_issuer(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_
 def site(served: Served) -> str:
     """Where the issuer sends people back to; the tenant `default` is there."""
     own_tenant()
-    return served.url.replace("127.0.0.1", "localhost")
+    return served.by_name
 
 
 @pytest.fixture
